@@ -1,0 +1,85 @@
+"""Boxes between frame pixels and the coordinates each model family was pretrained on, and back.
+
+This is the only place where that happens. Frame boxes are ``(x, y, w, h)`` floats in frame pixels, origin top left;
+model boxes are ``(x0, y0, x1, y1)`` in the convention's units. Sources of the conventions: LLaVA-1.5 pads the frame
+to a centred square and counts 0..1 in it (``expand2square`` of the LLaVA repository); Qwen2-VL and Qwen3-VL count
+0..1000 along each side of the frame; Qwen2.5-VL counts pixels of the image as its processor resized it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Box = tuple[float, float, float, float]
+
+
+class Convention(StrEnum):
+    """What the numbers of a model box mean."""
+
+    PADDED_UNIT_SQUARE = "padded_unit_square"
+    """0..1 in the frame padded to a centred square (LLaVA-1.5)."""
+    THOUSANDTHS = "thousandths"
+    """0..1000 along each side of the frame (Qwen2-VL, Qwen3-VL)."""
+    RESIZED_PIXELS = "resized_pixels"
+    """Pixels of the image as the processor resized it (Qwen2.5-VL)."""
+
+
+@dataclass(frozen=True)
+class ImageGeometry:
+    """Sizes that a conversion needs.
+
+    Args:
+        frame: ``(width, height)`` of the frame, pixels.
+        resized: ``(width, height)`` of the image as the model's processor resizes this frame, pixels; only
+            ``RESIZED_PIXELS`` looks at it.
+    """
+
+    frame: tuple[int, int]
+    resized: tuple[int, int] | None = None
+
+
+def _scale_and_offset(convention: Convention, geometry: ImageGeometry) -> tuple[float, float, float, float]:
+    """``(sx, sy, ox, oy)`` such that model = (frame + offset) * scale."""
+    width, height = geometry.frame
+    if convention is Convention.PADDED_UNIT_SQUARE:
+        side = max(width, height)
+        return 1 / side, 1 / side, (side - width) / 2, (side - height) / 2
+    if convention is Convention.THOUSANDTHS:
+        return 1000 / width, 1000 / height, 0.0, 0.0
+    if geometry.resized is None:
+        raise ValueError("RESIZED_PIXELS needs the size the processor resizes this frame to")
+    return geometry.resized[0] / width, geometry.resized[1] / height, 0.0, 0.0
+
+
+def to_model(box: Box, convention: Convention, geometry: ImageGeometry) -> Box:
+    """Frame ``(x, y, w, h)`` to model ``(x0, y0, x1, y1)``, not rounded."""
+    sx, sy, ox, oy = _scale_and_offset(convention, geometry)
+    x, y, w, h = box
+    return (x + ox) * sx, (y + oy) * sy, (x + w + ox) * sx, (y + h + oy) * sy
+
+
+def from_model(box: Box, convention: Convention, geometry: ImageGeometry) -> Box:
+    """Model ``(x0, y0, x1, y1)`` back to frame ``(x, y, w, h)``; corners in any order, clipped to the frame."""
+    sx, sy, ox, oy = _scale_and_offset(convention, geometry)
+    width, height = geometry.frame
+    x0, x1 = sorted(min(max(v / sx - ox, 0.0), float(width)) for v in (box[0], box[2]))
+    y0, y1 = sorted(min(max(v / sy - oy, 0.0), float(height)) for v in (box[1], box[3]))
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def model_text(box: Box, convention: Convention, geometry: ImageGeometry) -> str:
+    """A frame box as the text a model reads and writes: ``[0.12, 0.34, 0.56, 0.78]`` or ``[12, 34, 56, 78]``."""
+    values = to_model(box, convention, geometry)
+    if convention is Convention.PADDED_UNIT_SQUARE:
+        return "[" + ", ".join(f"{v:.2f}" for v in values) + "]"
+    return "[" + ", ".join(str(round(v)) for v in values) + "]"
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two ``(x, y, w, h)`` boxes; 0 if both are empty."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    intersection = max(width, 0.0) * max(height, 0.0)
+    union = a[2] * a[3] + b[2] * b[3] - intersection
+    return intersection / union if union > 0 else 0.0
