@@ -1,0 +1,1 @@
+"""Tests: the folders mirror sam2_assets."""
