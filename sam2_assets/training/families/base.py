@@ -1,0 +1,86 @@
+"""What a model family knows: loading, prompt, coordinates, LoRA targets, sizes. Adding one touches nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sam2_assets.coordinates import Convention
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes from a model's ``config.json``, enough to estimate memory and time without loading it."""
+
+    language_parameters: int
+    vision_parameters: int
+    projector_parameters: int
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    vocabulary: int
+    image_tokens: int
+    """Tokens one picture of ordinary size becomes in the language model."""
+    adapted_weights: tuple[tuple[int, int], ...]
+    """``(in, out)`` of every weight of one layer that the family's LoRA targets adapt."""
+
+
+class ModelFamily(ABC):
+    """One architecture. Instances hold no weights; processors and models are passed in.
+
+    ``processor`` is what ``load_processor`` returned, ``model`` what ``load_model`` returned. No method of a family
+    runs remote code; weights are read from safetensors only.
+    """
+
+    name: ClassVar[str]
+    """As settings, cards and tables spell it."""
+    model_types: ClassVar[frozenset[str]]
+    """``model_type`` values of ``config.json`` that are this family."""
+    coordinates: ClassVar[Convention]
+    lora_targets: ClassVar[str]
+    """Regular expression (full match) of the language model's linear layers."""
+    projector_modules: ClassVar[tuple[str, ...]]
+    """Names of the modules between vision and language, for PEFT's ``modules_to_save``."""
+    generations: ClassVar[str] = ""
+
+    @abstractmethod
+    def load_processor(self, base_model: str, revision: str | None = None) -> Any:
+        """Tokenizer and picture processor, from a folder or a hub."""
+
+    @abstractmethod
+    def load_model(self, base_model: str, revision: str | None = None, *, dtype: torch.dtype) -> Any:
+        """The model in evaluation mode, on the CPU, every parameter frozen."""
+
+    @abstractmethod
+    def prompt(self, processor: Any, question: str) -> str:
+        """The exact prompt text for one picture and one question, up to where the answer begins."""
+
+    @abstractmethod
+    def end_of_answer(self, processor: Any) -> str:
+        """The text that ends an answer, e.g. ``</s>`` or ``<|im_end|>``; one token."""
+
+    @abstractmethod
+    def resized(self, processor: Any, frame: tuple[int, int]) -> tuple[int, int] | None:
+        """``(width, height)`` the processor resizes a frame of that size to, if the coordinates depend on it."""
+
+    @abstractmethod
+    def encode(
+        self, processor: Any, images: Sequence[Image], texts: Sequence[str], *, padding_side: str
+    ) -> dict[str, torch.Tensor]:
+        """Model inputs for one picture and one text each: ``input_ids`` and ``attention_mask`` of shape ``(B, T)``,
+        pixel tensors as the architecture wants them. Nothing is truncated.
+        """
+
+    @abstractmethod
+    def shape(self, config: Mapping[str, Any]) -> ModelShape:
+        """Sizes from the contents of ``config.json``."""
+
+    def image_token_id(self, processor: Any, config: Any) -> int:
+        """The id that stands for picture tokens in ``input_ids``."""
+        return int(config.image_token_id)
