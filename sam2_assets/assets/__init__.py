@@ -1,0 +1,1 @@
+"""The assets: thin steps around the core, one folder published by each."""

@@ -1,0 +1,122 @@
+"""Running a torch child process from a step, so that nothing outlives anything it should not.
+
+Dagster's own Pipes subprocess client interrupts a cancelled child once and then leaves it alone: the run shows CANCELED
+while the child keeps the GPU. Here the child gets SIGTERM (it saves a checkpoint), a grace period, then SIGKILL for its
+whole process group; and both ends ask the kernel for a signal when their parent dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import dagster as dg
+
+from sam2_assets.errors import TrainingError
+
+GRACE_S = 120.0
+_POLL_S = 5.0
+_PR_SET_PDEATHSIG = 1
+_EXIT_USER_ERROR = 2
+_EXIT_INTERRUPTED = 75
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to send SIGTERM to this step when the run worker is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
+    if error is not None:
+        raise TrainingError(
+            str(error.get("code", "child_failed")),
+            str(error.get("message", "the process failed")),
+            file=module,
+            remedy="The whole output is in the compute logs (stderr) of this step.",
+        )
+    if code == -signal.SIGKILL:
+        problem = "the process was killed (signal 9), most often because the machine ran out of memory"
+        remedy = "Lower training.batch_size or give the run more memory, then run again: it resumes from its checkpoint."
+    elif code < 0:
+        problem, remedy = f"the process died of signal {-code} ({signal.Signals(-code).name})", "See the compute logs."
+    elif code == _EXIT_INTERRUPTED:
+        problem, remedy = "the process was asked to stop and saved a checkpoint", "Run again to resume."
+    else:
+        problem, remedy = f"the process ended with exit code {code}", "See the compute logs (stderr) of this step."
+    raise TrainingError("child_failed", problem, file=module, remedy=remedy)
+
+
+def run_child(
+    context: dg.AssetExecutionContext,
+    module: str,
+    arguments: Sequence[str],
+    *,
+    inherited: Sequence[int] = (),
+    grace_s: float = GRACE_S,
+) -> None:
+    """Run ``python -m module arguments`` to its end.
+
+    Its custom Pipes messages appear as observations of the asset while it runs; its output lands in the compute logs.
+
+    Args:
+        context: of the step.
+        module: the child's package.
+        arguments: after the module.
+        inherited: file descriptors the child keeps open (the lease of a work folder).
+        grace_s: seconds between SIGTERM and SIGKILL when the run is cancelled.
+
+    Raises:
+        TrainingError: with the child's own error, or what its exit says.
+    """
+    _die_with_parent()
+    command = [sys.executable, "-m", module, *arguments]
+    with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()) as session:
+        environment = {**os.environ, **session.get_bootstrap_env_vars()}
+        child = subprocess.Popen(command, env=environment, start_new_session=True, pass_fds=tuple(inherited))
+        seen = 0
+        try:
+            while True:
+                try:
+                    child.wait(timeout=_POLL_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    seen = _observe(context, session, seen)
+        except BaseException:
+            # The cancellation must go on upwards as it came, whatever the child does with its grace.
+            _signal_group(child.pid, signal.SIGTERM)
+            try:
+                child.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                context.log.warning(f"{module} did not stop within {grace_s:.0f} s and is killed")
+            raise
+        finally:
+            _signal_group(child.pid, signal.SIGKILL)
+            child.wait()
+    _observe(context, session, seen)
+    if child.returncode != 0:
+        errors = [m for m in session.get_custom_messages() if isinstance(m, dict) and "error" in m]
+        _refuse(module, child.returncode, errors[-1]["error"] if errors else None)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _observe(context: dg.AssetExecutionContext, session: dg.PipesSession, seen: int) -> int:
+    """Put the newest progress message into the event log: one a poll, so that the log stays small."""
+    messages = list(session.get_custom_messages())
+    points = [m for m in messages[seen:] if isinstance(m, dict) and "error" not in m]
+    if points:
+        numbers = {name: value for name, value in points[-1].items() if isinstance(value, str | int | float)}
+        partition = context.partition_key if context.has_partition_key else None
+        context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata=numbers))
+    return len(messages)

@@ -1,0 +1,1 @@
+"""What starts runs without a click: sensors, and the jobs they start."""

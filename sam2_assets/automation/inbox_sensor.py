@@ -1,0 +1,84 @@
+"""The sensor that watches the inbox: registers a partition for every export and starts the line.
+
+What a tick does is planned by a pure function, so that it can be tested without Dagster: the cursor maps partition keys
+to the fingerprint last launched. A ZIP waits until it and its companions have been left alone for a moment, because
+people copy large files into folders.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from sam2_assets.inbox import Upload, scan
+from sam2_assets.partitions import videos
+from sam2_assets.resources import StoreResource
+
+SETTLE_S = 5.0
+MOST_PER_TICK = 100
+
+
+@dataclass(frozen=True)
+class TickPlan:
+    """What one tick does: partitions to add, uploads to launch, the cursor to keep, uploads left for the next tick."""
+
+    launches: tuple[Upload, ...]
+    cursor: dict[str, str]
+    waiting: int
+
+
+def plan_tick(
+    uploads: Sequence[Upload], cursor: Mapping[str, str], *, now: float, most: int = MOST_PER_TICK
+) -> TickPlan:
+    """Launch every upload whose fingerprint is not the one last launched, oldest object key first.
+
+    Args:
+        uploads: the inbox.
+        cursor: partition key to fingerprint.
+        now: seconds since the epoch; uploads touched within ``SETTLE_S`` wait.
+        most: launches of one tick; the rest come with the next.
+    """
+    changed = [u for u in uploads if cursor.get(u.partition) != u.fingerprint()]
+    settled = [u for u in changed if now - _touched(u) >= SETTLE_S]
+    launches = tuple(settled[:most])
+    # The cursor keeps what it knows of uploads that are gone: putting the same file back is not news.
+    return TickPlan(launches, {**cursor, **{u.partition: u.fingerprint() for u in launches}}, len(changed) - len(launches))
+
+
+def _touched(upload: Upload) -> float:
+    paths = (upload.archive, upload.video, upload.settings)
+    return max(p.stat().st_mtime for p in paths if p is not None and p.exists())
+
+
+@dg.sensor(
+    name="inbox",
+    job_name="ingest",
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Watches the store's inbox folder: every new or changed export ZIP becomes a partition and a run.",
+)
+def inbox_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
+    """One tick, see ``plan_tick``."""
+    uploads = scan(store.open().inbox)
+    plan = plan_tick(uploads, json.loads(context.cursor or "{}"), now=time.time())
+    if not plan.launches:
+        waiting = f", {plan.waiting} still being copied" if plan.waiting else ""
+        return dg.SkipReason(f"no new export among {len(uploads)} in {store.open().inbox}{waiting}")
+    known = set(context.instance.get_dynamic_partitions(str(videos.name)))
+    new = [u.partition for u in plan.launches if u.partition not in known]
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{upload.partition}:{upload.fingerprint()}",
+                partition_key=upload.partition,
+                tags={"sam2_assets/export": upload.object_key},
+            )
+            for upload in plan.launches
+        ],
+        dynamic_partitions_requests=[videos.build_add_request(new)] if new else [],
+        cursor=json.dumps(plan.cursor, sort_keys=True),
+    )

@@ -1,0 +1,139 @@
+"""Settings: one resolution order (defaults < project file < sidecar < launchpad) and one record of the outcome.
+
+Runs that a sensor or automation starts carry no launchpad form; what a person chose must survive them. So the choice
+lives in files: ``settings.yaml`` at the store's root for all exports, ``<export>.settings.yaml`` beside an export for
+that one, ``corpus.settings.yaml`` at the root for the corpus. A launchpad form overrides both, for one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sam2_assets.errors import SettingsError
+from sam2_assets.exports.settings import ImportSettings
+from sam2_assets.instructions.settings import InstructionSettings
+from sam2_assets.quality.settings import QualitySettings
+from sam2_assets.splitting.settings import SplitSettings
+from sam2_assets.training.config import TrainingConfig
+
+PROJECT_FILE = "settings.yaml"
+CORPUS_FILE = "corpus.settings.yaml"
+
+
+class Settings(BaseModel):
+    """Everything a person can choose, by station."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    importing: ImportSettings = Field(default=ImportSettings(), description="reading the export")
+    instructions: InstructionSettings = Field(default=InstructionSettings(), description="questions and formats")
+    quality: QualitySettings = Field(default=QualitySettings(), description="thresholds and waivers")
+    splitting: SplitSettings = Field(default=SplitSettings(), description="train, validation and test")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="base model and training")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of settings: what to call it in messages, and what it says."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The outcome, and for each field that is not a default the layer that decided it."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def read_layer(path: Path) -> Layer:
+    """Read a settings file; an absent or empty file says nothing.
+
+    Raises:
+        SettingsError: ``not_yaml`` or ``not_a_mapping``, naming the line.
+    """
+    if not path.is_file():
+        return Layer(path.name, {})
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "not_yaml", str(error).replace("\n", " "), file=str(path), remedy="Correct the file; it must be YAML."
+        ) from error
+    if values is None:
+        return Layer(path.name, {})
+    if not isinstance(values, dict):
+        raise SettingsError(
+            "not_a_mapping",
+            "settings are `name: value` pairs",
+            file=str(path),
+            value=values,
+            remedy="Start with a section, e.g. `training:`.",
+        )
+    return Layer(str(path), values)
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = _merge(known, value) if isinstance(known, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name
+
+
+def resolve(layers: Iterable[Layer]) -> Resolved:
+    """Merge the layers, later ones over earlier ones, and check the outcome.
+
+    Raises:
+        SettingsError: ``invalid_setting`` naming the layer, the field, the value and the reason.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        values = _merge(values, layer.values)
+        origins.update(dict.fromkeys(_leaves(layer.values), layer.name))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        source = next((origins[f] for f in origins if f == name or f.startswith(f"{name}.")), None)
+        owner = source or next((origins[f] for f in origins if name.startswith(f"{f}.")), None)
+        raise SettingsError(
+            "invalid_setting",
+            first["msg"],
+            file=owner,
+            field=name,
+            value=first["input"],
+            remedy="`sam2-assets settings --explain` lists every setting with its meaning and range.",
+        ) from error
+    return Resolved(settings, origins)
+
+
+def describe(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Every setting as ``(name, default, meaning)``, sections flattened with dots."""
+    rows: list[tuple[str, str, str]] = []
+    for name, info in model.model_fields.items():
+        default = info.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            rows += describe(type(default), f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}", str(default), info.description or ""))
+    return rows
