@@ -49,6 +49,10 @@ class ModelFamily(ABC):
     """Names of the modules between vision and language, for PEFT's ``modules_to_save``."""
     generations: ClassVar[str] = ""
 
+    def describes(self, config: Mapping[str, Any]) -> bool:
+        """Whether a ``config.json`` is of this family; by ``model_type`` unless a family looks closer."""
+        return config.get("model_type") in self.model_types
+
     @abstractmethod
     def load_processor(self, base_model: str, revision: str | None = None) -> Any:
         """Tokenizer and picture processor, from a folder or a hub."""
@@ -64,6 +68,14 @@ class ModelFamily(ABC):
     @abstractmethod
     def end_of_answer(self, processor: Any) -> str:
         """The text that ends an answer, e.g. ``</s>`` or ``<|im_end|>``; one token."""
+
+    def completion(self, processor: Any, answer: str) -> str:
+        """The text that follows the prompt in training: the answer and what ends it.
+
+        ``encode`` of prompt + completion starts with the very tokens of ``encode`` of the prompt alone. An answer that
+        begins with white space would break that (it could merge with the prompt's end), so the ends are stripped.
+        """
+        return f"{answer.strip()}{self.end_of_answer(processor)}"
 
     @abstractmethod
     def resized(self, processor: Any, frame: tuple[int, int]) -> tuple[int, int] | None:

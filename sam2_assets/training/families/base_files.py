@@ -1,0 +1,132 @@
+"""Reading a base model's files, from a folder or a hub, with errors that say which file and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sam2_assets.errors import TrainingError
+
+CONFIG_FILE = "config.json"
+
+
+def read_config(base_model: str, revision: str | None = None) -> dict[str, Any]:
+    """The contents of a base model's ``config.json``; loads neither torch nor transformers.
+
+    Args:
+        base_model: a folder on this machine, or a model id of a hub (``owner/name``).
+        revision: of a hub model: commit, tag or branch; a folder has none.
+
+    Raises:
+        TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
+    """
+    return read_json(config_path(base_model, revision), base_model)
+
+
+def config_path(base_model: str, revision: str | None = None) -> Path:
+    """Where ``config.json`` lies on this machine, downloaded if ``base_model`` is a hub's.
+
+    Raises:
+        TrainingError: ``base_model_missing`` or ``base_model_unreachable``.
+    """
+    folder = Path(base_model).expanduser()
+    if folder.is_dir():
+        if not (folder / CONFIG_FILE).is_file():
+            raise TrainingError(
+                "base_model_missing",
+                "the folder has no config.json",
+                file=str(folder),
+                remedy="Name a folder that transformers' save_pretrained wrote, or a model id of a hub.",
+            )
+        return folder / CONFIG_FILE
+    if _looks_like_path(base_model):
+        raise TrainingError(
+            "base_model_missing",
+            "there is no such folder",
+            field="base_model",
+            value=base_model,
+            remedy="Check the path, or give a hub's model id such as llava-hf/llava-1.5-7b-hf.",
+        )
+    return _download_config(base_model, revision)
+
+
+def _looks_like_path(base_model: str) -> bool:
+    return base_model.startswith((".", "/", "~", os.sep)) or base_model.count("/") > 1 or "\\" in base_model
+
+
+def _download_config(base_model: str, revision: str | None) -> Path:
+    import httpx
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        return Path(hf_hub_download(base_model, CONFIG_FILE, revision=revision))
+    except HFValidationError as error:
+        problem, remedy = "this is neither a folder nor a model id", "A model id looks like owner/name."
+        raise _unreachable("base_model_missing", base_model, problem, remedy) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError) as error:
+        problem = "the hub cannot be reached and the model is not in the local cache"
+        remedy = (
+            "Download the model to a folder and name that folder, or check network, HF_ENDPOINT and HF_HUB_OFFLINE."
+        )
+        raise _unreachable("base_model_unreachable", base_model, problem, remedy) from error
+    except HfHubHTTPError as error:
+        problem = f"the hub does not give it out ({type(error).__name__})"
+        remedy = "Check the spelling and the revision; a gated model needs its licence accepted and HF_TOKEN set."
+        raise _unreachable("base_model_missing", base_model, problem, remedy) from error
+
+
+def _unreachable(code: str, base_model: str, problem: str, remedy: str) -> TrainingError:
+    return TrainingError(code, problem, field="base_model", value=base_model, remedy=remedy)
+
+
+def read_json(path: Path, base_model: str) -> dict[str, Any]:
+    """A JSON object of a base model.
+
+    Raises:
+        TrainingError: ``base_model_unreadable`` if the file is not one.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _unreadable(base_model, path.name, str(error)) from error
+    if not isinstance(content, dict):
+        raise _unreadable(base_model, path.name, "it holds no JSON object")
+    return content
+
+
+def _unreadable(base_model: str, what: str, why: str) -> TrainingError:
+    return TrainingError(
+        "base_model_unreadable",
+        f"{what} of the base model cannot be read: {why.splitlines()[0] if why else 'no reason given'}",
+        file=base_model,
+        remedy="Download the model again; it needs config.json, tokenizer, picture processor and *.safetensors.",
+    )
+
+
+@contextmanager
+def reading(base_model: str, what: str) -> Iterator[None]:
+    """Turn what transformers raises about a base model's files into one typed error that names ``what``.
+
+    Raises:
+        TrainingError: ``base_model_unreadable``.
+    """
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    # Bars drawn over each other make the logs of a supervised child unreadable.
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _unreadable(base_model, what, str(error)) from error
+
+
+def text_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The language model's part of ``config.json``; older files keep it at the top level."""
+    nested = config.get("text_config")
+    return nested if isinstance(nested, Mapping) else config
