@@ -1,0 +1,102 @@
+"""The scoreboard: scores of every system beside each other, for a terminal and for Markdown pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+TITLES: Final[Mapping[str, str]] = {
+    "adapter": "fine-tuned",
+    "base": "base model",
+    "control": "control",
+    "majority": "majority",
+}
+HEADER: Final = (
+    "task",
+    "score",
+    *TITLES.values(),
+    *(f"fine-tuned − {TITLES[system]}" for system in ("base", "control", "majority")),
+)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return _number(value) if value < 0 else f"+{_number(value)}"
+
+
+def cell(entry: Mapping[str, Any], *, difference: bool = False) -> str:
+    """``0.940 [0.891, 0.973]``; of a difference ``+0.120 [+0.020, +0.210] *`` (star: the interval excludes 0).
+
+    ``[no interval]`` stands where the test split has a single block.
+    """
+    show = _signed if difference else _number
+    if entry["low"] is None:
+        return f"{show(entry['value'])} [no interval]"
+    star = " *" if difference and entry["excludes_zero"] else ""
+    return f"{show(entry['value'])} [{show(entry['low'])}, {show(entry['high'])}]{star}"
+
+
+def rows(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's rows as text, in the order of ``HEADER``."""
+    lines = []
+    for task, found in scores["tasks"].items():
+        for score in found["scores"].values():
+            arrow = "" if score["higher_is_better"] else " (lower is better)"
+            systems = [cell(score["systems"][system]) for system in TITLES]
+            differences = [
+                cell(score["adapter_minus"][system], difference=True) for system in ("base", "control", "majority")
+            ]
+            lines.append((task, f"{score['title']}{arrow}", *systems, *differences))
+    return lines
+
+
+def scoreboard(scores: Mapping[str, Any]) -> Table:
+    """The contents of ``scores.json`` as a table for a terminal."""
+    from rich.table import Table
+
+    table = Table(title=f"test split: {split_size(scores)}", caption=caption(scores), show_lines=True)
+    for index, name in enumerate(HEADER):
+        table.add_column(name, justify="left" if index < 2 else "right")
+    for row in rows(scores):
+        table.add_row(*(text.replace("[", r"\[") for text in row))
+    return table
+
+
+def markdown(scores: Mapping[str, Any]) -> str:
+    """The same table in Markdown, without a trailing line break."""
+    return markdown_table(HEADER, rows(scores))
+
+
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; ``|`` inside cells is escaped."""
+    escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines]
+    ruler = "|" + "---|" * len(header)
+    return "\n".join(["| " + " | ".join(header) + " |", ruler, *("| " + " | ".join(line) + " |" for line in escaped)])
+
+
+def split_size(scores: Mapping[str, Any]) -> str:
+    """``120 questions, 60 frames, 3 videos, 12 temporal blocks``."""
+    test = scores["test"]
+    counts = (("question", "samples"), ("frame", "frames"), ("video", "videos"), ("temporal block", "blocks"))
+    return ", ".join(f"{test[key]} {noun}{'' if test[key] == 1 else 's'}" for noun, key in counts)
+
+
+def caption(scores: Mapping[str, Any]) -> str:
+    """How to read the intervals and what the other systems are, in a few sentences."""
+    bootstrap = scores["bootstrap"]
+    meaning = {name: text for name, text in scores["systems"].items() if name != "adapter"}
+    lines = [f"{TITLES[name]}: {text}" for name, text in meaning.items()]
+    lines.append(
+        f"In brackets: {bootstrap['level']:.0%} intervals, {bootstrap['draws']} draws of whole temporal blocks; a star "
+        "marks a difference whose interval excludes 0. They say how the score varies over moments of these videos, "
+        "not over other videos."
+    )
+    if any(task["blocks"] < 2 for task in scores["tasks"].values()):
+        lines.append("No interval: the test split is a single temporal block, so nothing can be resampled.")
+    return "\n".join(lines)
