@@ -1,0 +1,82 @@
+"""Runs the checks over one video's tables and turns what they find into verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sam2_assets.errors import SettingsError
+from sam2_assets.quality.check import Check
+from sam2_assets.quality.checks import CHECKS
+from sam2_assets.quality.context import Context
+from sam2_assets.quality.findings import Finding, Findings, Severity, Stage, Verdict, findings_table
+from sam2_assets.quality.settings import QualitySettings
+from sam2_assets.tables import Tables
+
+
+def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage | None = None) -> Findings:
+    """Measure what the tables and pictures of one video are worth.
+
+    Args:
+        tables: of one video; they need not be sound, that is what is found out.
+        raw: folder of the ``raw_export`` that the tables come from (pictures and ``import.json``).
+        settings: thresholds and waivers.
+        stage: only the checks that can stop this station; all checks if None.
+
+    Raises:
+        SettingsError: ``unknown_check``: a waiver names a check that does not exist.
+        DatasetError: ``import_record_unreadable``: ``raw`` has no readable ``import.json``.
+    """
+    _refuse_unknown_waivers(settings)
+    context = Context(tables, raw, settings)
+    chosen = [check for check in CHECKS if stage is None or check.gates is stage]
+    videos = tables.frames["video_id"] if "video_id" in tables.frames else pd.Series(dtype="str")
+    video_id = str(videos.iloc[0]) if len(videos) else ""
+    rows: list[tuple[str, Severity, str, Finding, float | None]] = []
+    verdicts = []
+    for check in chosen:
+        measured = context.sound_columns or not check.needs_sound_columns
+        found = list(check.measure(context)) if measured else []
+        threshold = float(getattr(settings, check.threshold)) if check.threshold else None
+        rows += [
+            (check.id, Severity.INFO if finding.tolerated else check.severity, video_id, finding, threshold)
+            for finding in found
+        ]
+        verdicts.append(_verdict(check, found, measured, settings))
+    return Findings(findings_table(rows), tuple(verdicts), settings, tuple(Stage) if stage is None else (stage,))
+
+
+def _verdict(check: Check, found: list[Finding], measured: bool, settings: QualitySettings) -> Verdict:
+    failed = not measured or (check.severity is not Severity.INFO and any(not f.tolerated for f in found))
+    # What was not measured cannot be accepted either: nobody knows what it would have said.
+    reason = settings.waivers.get(check.id) if failed and measured else None
+    examples = [finding.message for finding in sorted(found, key=lambda f: f.tolerated)[: settings.max_examples]]
+    if not measured:
+        examples = ["not measured: the tables' columns are unsound (see schema_frames and schema_objects)"]
+    return Verdict(
+        check_id=check.id,
+        severity=check.severity,
+        gates=check.gates,
+        passed=not failed or reason is not None,
+        measured=measured,
+        count=len(found),
+        examples=tuple(examples),
+        meaning=check.meaning,
+        remedy=check.remedy,
+        threshold=(check.threshold, float(getattr(settings, check.threshold))) if check.threshold else None,
+        waived_reason=reason,
+    )
+
+
+def _refuse_unknown_waivers(settings: QualitySettings) -> None:
+    known = {check.id: check for check in CHECKS}
+    for check_id in sorted(settings.waivers):
+        if check_id not in known:
+            raise SettingsError(
+                "unknown_check",
+                "there is no check of this name to waive",
+                remedy=f"Use one of: {', '.join(sorted(known))}.",
+                field="quality.waivers",
+                value=check_id,
+            )

@@ -1,0 +1,101 @@
+"""Checks of the frames' pictures: present, of the right size, different, and without the answer painted in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PIL import Image
+
+from sam2_assets.quality.check import Check
+from sam2_assets.quality.context import Context
+from sam2_assets.quality.findings import Finding, Severity, Stage
+from sam2_assets.quality.rows import rows
+from sam2_assets.tables import ImageOrigin
+
+_GIVE_VIDEO = "Put the source video beside the export (same name, a video suffix) and import again."
+
+
+def _missing(context: Context) -> Iterator[Finding]:
+    # The demo writes no picture of a frame without objects, so only frames with objects can lack theirs.
+    needed = context.frames[context.frames["frame_index"].isin(context.present_objects["frame_index"])]
+    missing = needed[~needed["has_picture"]]
+    tolerated = len(missing) <= context.settings.max_missing_picture_share * len(needed)
+    for row in rows(missing):
+        reason = "the export has none" if row.image_origin == ImageOrigin.MISSING else f"{row.image} is not there"
+        yield Finding(
+            f"frame {row.frame_index} has objects but no picture: {reason}",
+            row.frame_index,
+            value=len(missing) / len(needed),
+            tolerated=tolerated,
+        )
+
+
+def _sizes(context: Context) -> Iterator[Finding]:
+    for row in rows(context.frames[context.frames["has_picture"]]):
+        try:
+            with Image.open(context.raw / row.image) as picture:  # reads the header only
+                size = picture.size
+        except (OSError, Image.DecompressionBombError) as error:
+            yield Finding(
+                f"frame {row.frame_index}: {row.image} cannot be opened ({type(error).__name__})", row.frame_index
+            )
+            continue
+        if size != (row.width, row.height):
+            yield Finding(
+                f"frame {row.frame_index}: {row.image} is {size[0]} x {size[1]}, the table says "
+                f"{row.width} x {row.height}",
+                row.frame_index,
+            )
+
+
+def _overlays(context: Context) -> Iterator[Finding]:
+    painted = context.frames[context.frames["image_origin"] == ImageOrigin.EXPORT_OVERLAY]
+    for row in rows(painted):
+        yield Finding(f"frame {row.frame_index}: masks and labels are painted into {row.image}", row.frame_index)
+
+
+def _repeated(context: Context) -> Iterator[Finding]:
+    hashed = context.frames[context.frames["has_picture"] & context.frames["image_sha256"].notna()]
+    first = hashed.groupby("image_sha256", sort=False)["frame_index"].transform("min")
+    again = hashed[hashed["frame_index"] != first]
+    for row, original in zip(rows(again), first.loc[again.index], strict=True):
+        yield Finding(f"frame {row.frame_index} shows exactly the picture of frame {original}", row.frame_index)
+
+
+CHECKS = (
+    Check(
+        id="missing_picture",
+        severity=Severity.ERROR,
+        gates=Stage.TRAINING_PLAN,
+        meaning="Frames with objects but without a picture; they cannot be trained on.",
+        remedy=_GIVE_VIDEO,
+        measure=_missing,
+        threshold="max_missing_picture_share",
+    ),
+    Check(
+        id="wrong_picture_size",
+        severity=Severity.ERROR,
+        gates=Stage.INSTRUCTION_DATASET,
+        meaning="Every picture can be opened and has its frame's size; otherwise every box in it is off.",
+        remedy="Export the video again, or give the source video that the annotations were made on.",
+        measure=_sizes,
+    ),
+    Check(
+        id="burnt_in_overlay",
+        severity=Severity.ERROR,
+        gates=Stage.TRAINING_PLAN,
+        meaning="Pictures with masks, outlines and names painted in: a model learns to read the answer off them.",
+        remedy=_GIVE_VIDEO,
+        measure=_overlays,
+        pictured=True,
+    ),
+    Check(
+        id="duplicate_picture",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Different frames with byte for byte the same picture: black frames past the end, or a frozen video.",
+        remedy="Look at these frames; if the video stands still or has ended there, export fewer of them.",
+        measure=_repeated,
+        pictured=True,
+    ),
+)

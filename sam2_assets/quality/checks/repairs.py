@@ -1,0 +1,54 @@
+"""Checks that report what the importer had to decide or repair; they never fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sam2_assets.coordinates import iou
+from sam2_assets.quality.check import Check
+from sam2_assets.quality.context import Context
+from sam2_assets.quality.findings import Finding, Severity
+from sam2_assets.quality.rows import rows
+from sam2_assets.tables import Provenance
+
+
+def _declared_boxes(context: Context) -> Iterator[Finding]:
+    repaired = context.objects[context.objects["box_provenance"] == Provenance.RECOMPUTED]
+    for row in rows(repaired):
+        declared = (row.declared_x, row.declared_y, row.declared_w, row.declared_h)
+        overlap = iou(declared, (row.box_x, row.box_y, row.box_w, row.box_h))
+        stated = ", ".join(f"{v:g}" for v in declared)
+        used = ", ".join(f"{v:g}" for v in (row.box_x, row.box_y, row.box_w, row.box_h))
+        yield Finding(
+            f"frame {row.frame_index}, object {row.object_id} ({row.label}): the export says [{stated}], the mask "
+            f"[{used}] (IoU {overlap:.2f})",
+            row.frame_index,
+            row.object_id,
+            overlap,
+        )
+
+
+def _frame_rate(context: Context) -> Iterator[Finding]:
+    video = context.import_record["video"]
+    if video.get("fps_origin") == "assumed":
+        yield Finding(f"times are counted at an assumed {video['fps']:g} frames a second", value=float(video["fps"]))
+
+
+CHECKS = (
+    Check(
+        id="declared_box_differs",
+        severity=Severity.INFO,
+        gates=None,
+        meaning="Boxes that the export states otherwise than its masks; the masks' boxes are used.",
+        remedy="Nothing to do: the demo writes transposed boxes in 256ths of the frame, and the importer repairs them.",
+        measure=_declared_boxes,
+    ),
+    Check(
+        id="assumed_frame_rate",
+        severity=Severity.INFO,
+        gates=None,
+        meaning="The export does not say the video's true frame rate, so that times rest on an assumption.",
+        remedy="Put the source video beside the export, or set the frame rate in the import settings.",
+        measure=_frame_rate,
+    ),
+)

@@ -1,0 +1,130 @@
+"""Reads the run-length text of a mask without decoding the mask: are the runs sound, what box and area do they span.
+
+The text is COCO's compressed form (``rleFrString`` in ``maskApi.c`` of the COCO API): six-bit characters from ``0``,
+five data bits each, low ones first, the sixth says that another follows, the last one's top bit is the sign; from the
+fourth number on a number is a difference to the one two before. ``pycocotools`` believes any such text, and reads
+beyond the mask if the runs do not add up, which is why it only sees masks that passed through here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2_assets.coordinates import Box
+
+_MOST_CHARACTERS_PER_NUMBER = 7
+"""35 bits: more than any run of a mask that fits into memory."""
+
+
+class RunsError(ValueError):
+    """The text is not run lengths of a mask on this grid; the message says why. Never leaves this package."""
+
+
+def decode_runs(counts: str) -> NDArray[np.int64]:
+    """The run lengths, zeros first, that a compressed text stands for.
+
+    Raises:
+        RunsError: a character that cannot occur, a number that is cut off or too long, or a negative run.
+    """
+    try:
+        codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    except UnicodeEncodeError as error:
+        raise RunsError(f"character {error.object[error.start]!r} cannot occur in run lengths") from error
+    if codes.size == 0:
+        raise RunsError("the text is empty")
+    outside = (codes < 0) | (codes > 63)
+    if outside.any():
+        raise RunsError(f"character {counts[int(outside.argmax())]!r} cannot occur in run lengths")
+    last = (codes & 0x20) == 0
+    if not last[-1]:
+        raise RunsError("the last run length is cut off")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    if int((ends - starts).max()) >= _MOST_CHARACTERS_PER_NUMBER:
+        raise RunsError("a run length has too many digits")
+    shift = 5 * (np.arange(codes.size) - np.repeat(starts, ends - starts + 1))
+    numbers = np.add.reduceat((codes & 0x1F) << shift, starts)
+    negative = (codes[ends] & 0x10) != 0
+    numbers -= np.where(negative, np.int64(1) << (shift[ends] + 5), 0)
+    runs = numbers.copy()
+    runs[1::2] = np.cumsum(numbers[1::2])
+    runs[2::2] = np.cumsum(numbers[2::2])
+    if int(runs.min()) < 0:
+        raise RunsError(f"run {int(runs.argmin())} has the negative length {int(runs.min())}")
+    return runs
+
+
+@dataclass(frozen=True)
+class MaskMeasure:
+    """What a mask spans, in frame pixels.
+
+    Args:
+        box: ``(x, y, w, h)`` of the mask enlarged to the frame by nearest neighbour: edges ``ceil(g * side / grid)``.
+        area_nearest: pixels of that enlarged mask.
+        area_scaled: cells of the mask times the frame pixels that a cell stands for on average.
+    """
+
+    box: Box
+    area_nearest: float
+    area_scaled: float
+
+    @property
+    def empty(self) -> bool:
+        """The mask has no cell."""
+        return self.area_scaled == 0
+
+
+def measure_mask(counts: str, grid: tuple[int, int], frame: tuple[int, int]) -> MaskMeasure:
+    """Box and area of a mask.
+
+    Args:
+        counts: COCO compressed run lengths, column-major.
+        grid: ``(rows, columns)`` of the mask, which spans the whole frame.
+        frame: ``(width, height)`` of the frame, pixels.
+
+    Raises:
+        RunsError: the runs are not sound, or do not add up to the grid.
+    """
+    rows, columns = grid
+    width, height = frame
+    runs = decode_runs(counts)
+    total = int(runs.sum())
+    if total != rows * columns:
+        raise RunsError(f"the runs add up to {total}, the grid {rows} x {columns} has {rows * columns} cells")
+    edges = np.cumsum(runs)
+    ends = edges[1::2]
+    starts = edges[0::2][: ends.size]
+    filled = ends > starts
+    starts, ends = starts[filled], ends[filled]
+    if starts.size == 0:
+        return MaskMeasure((0.0, 0.0, 0.0, 0.0), 0.0, 0.0)
+    first_column, last_column = starts // rows, (ends - 1) // rows
+    if bool((first_column != last_column).any()):
+        top, bottom = 0, rows
+    else:
+        top, bottom = int((starts % rows).min()), int(((ends - 1) % rows).max()) + 1
+    x0, x1 = (_ceil_div(int(c) * width, columns) for c in (first_column[0], last_column[-1] + 1))
+    y0, y1 = (_ceil_div(r * height, rows) for r in (top, bottom))
+    cells = int((ends - starts).sum())
+    weights = _pixels_before_cell(rows, columns, width, height)
+    nearest = cells if weights is None else int((weights[ends] - weights[starts]).sum())
+    box = (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+    return MaskMeasure(box, float(nearest), cells * (width * height) / (rows * columns))
+
+
+def _ceil_div(value: int, by: int) -> int:
+    return -(-value // by)
+
+
+@lru_cache(maxsize=4)
+def _pixels_before_cell(rows: int, columns: int, width: int, height: int) -> NDArray[np.int64] | None:
+    """Frame pixels of all cells before cell ``i`` (column-major), ``rows * columns + 1`` long; None if cell = pixel."""
+    if (columns, rows) == (width, height):
+        return None
+    per_column = np.diff(-(-np.arange(columns + 1) * width // columns))
+    per_row = np.diff(-(-np.arange(rows + 1) * height // rows))
+    return np.concatenate(([0], np.cumsum(np.outer(per_column, per_row).ravel())))

@@ -1,0 +1,91 @@
+"""What a person can choose about quality: every threshold a check compares with, and the waivers."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_PLACEHOLDERS = [
+    r"(object|obj|item|thing|mask|track|label|class|annotation)[\s_#-]*\d*",
+    r"\d+",
+    r"(unnamed|untitled|unknown|none|null|default|test)",
+]
+
+
+class QualitySettings(BaseModel):
+    """Thresholds by name; shares are 0..1, areas and boxes are in frame pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    box_tolerance_px: float = Field(
+        default=1.0,
+        ge=0,
+        description="An edge of a box may lie this many frame pixels beside its mask's or the frame's.",
+    )
+    area_tolerance: float = Field(
+        default=0.01, ge=0, description="An area may differ from its mask's by this share of it."
+    )
+    max_overlap_iou: float = Field(
+        default=0.7, ge=0, le=1, description="Two objects of a frame whose masks overlap more (IoU) are reported."
+    )
+    whole_frame_share: float = Field(
+        default=0.95, gt=0, le=1, description="A mask that covers at least this share of the frame is reported."
+    )
+    speck_share: float = Field(
+        default=0.0001, ge=0, le=1, description="A mask that covers less than this share of the frame is reported."
+    )
+    max_missing_picture_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the frames with objects that may be without a picture."
+    )
+    max_frames_without_objects_share: float = Field(
+        default=0.25, ge=0, le=1, description="Share of the annotated frames that may show no object."
+    )
+    min_annotated_frames: int = Field(
+        default=10, ge=1, description="Fewer frames with both an object and a picture are not trained on."
+    )
+    min_annotations_per_class: int = Field(
+        default=10, ge=1, description="A class with fewer annotations is reported as too rare to learn."
+    )
+    max_class_ratio: float = Field(
+        default=10.0, ge=1, description="A class this many times rarer than the most frequent one is reported."
+    )
+    max_gap_frames: int = Field(
+        default=1, ge=1, description="An object that is away for at most this many annotated frames 'vanishes'."
+    )
+    max_jump_share: float = Field(
+        default=0.3,
+        gt=0,
+        description="An object's centre may move by this share of the frame's diagonal from one annotated frame to "
+        "the next.",
+    )
+    max_jump_seconds: float = Field(
+        default=1.0, gt=0, description="Annotated frames further apart in time are not compared for jumps."
+    )
+    placeholder_labels: list[str] = Field(
+        default=_PLACEHOLDERS,
+        description="Regular expressions; a label that one of them matches as a whole (any case) says nothing.",
+    )
+    max_examples: int = Field(default=5, ge=1, description="Examples named per check in verdicts and report.")
+    contact_sheet_frames: int = Field(default=12, ge=1, description="Frames shown in the report's contact sheet.")
+    waivers: dict[str, str] = Field(
+        default={}, description="Check id to the reason why its failure is accepted; travels to the model card."
+    )
+
+    @field_validator("placeholder_labels")
+    @classmethod
+    def _compiles(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        return patterns
+
+    @field_validator("waivers")
+    @classmethod
+    def _gives_reasons(cls, waivers: dict[str, str]) -> dict[str, str]:
+        for check_id, reason in waivers.items():
+            if not reason.strip():
+                raise ValueError(f"the waiver of {check_id!r} needs a reason")
+        return waivers

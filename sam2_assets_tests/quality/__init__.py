@@ -1,0 +1,1 @@
+"""Tests of the quality checks and of the report."""

@@ -1,0 +1,344 @@
+"""Each check catches its case, and leaves a clean neighbour of that case alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sam2_assets.quality import CHECKS, FindingsTable, QualitySettings, Severity, assess
+from sam2_assets.tables import ImageOrigin, Provenance, Tables
+from sam2_assets_tests.quality.videos import HEIGHT, WIDTH, Track, Video, make_video, rectangle, runs
+
+Make = Callable[[Path], Video]
+SETTINGS = QualitySettings(speck_share=0.002)
+"""A frame of 64 x 48 is so small that by default a single pixel would be no speck."""
+
+
+def spoil(change: Callable[[Video], None], **options: object) -> Make:
+    def make(folder: Path) -> Video:
+        video = make_video(folder, **options)  # type: ignore[arg-type]
+        change(video)
+        return video
+
+    return make
+
+
+def video(**options: object) -> Make:
+    return spoil(lambda _: None, **options)
+
+
+def set_object(row: int, **values: object) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        for column, value in values.items():
+            video.objects.loc[row, column] = value
+
+    return change
+
+
+def set_frame(row: int, **values: object) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        for column, value in values.items():
+            video.frames.loc[row, column] = value
+
+    return change
+
+
+def without_column(table: str, column: str) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        getattr(video.tables, table).drop(columns=column, inplace=True)
+
+    return change
+
+
+def without_pictures(rows: range, *, only_files: bool = False) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        for row in rows:
+            (video.folder / video.frames.loc[row, "image"]).unlink()
+        if not only_files:
+            video.frames.loc[list(rows), "image"] = None
+            video.frames.loc[list(rows), "image_sha256"] = None
+            video.frames.loc[list(rows), "image_origin"] = str(ImageOrigin.MISSING)
+
+    return change
+
+
+def picture_of_size(width: int, height: int) -> Callable[[Video], None]:
+    return lambda video: Image.new("RGB", (width, height)).save(video.folder / video.frames.loc[5, "image"])
+
+
+def broken_picture(video: Video) -> None:
+    (video.folder / video.frames.loc[5, "image"]).write_bytes(b"not a picture")
+
+
+def coarse_masks(video: Video) -> None:
+    """The same boxes with masks on a grid of 16 x 16 cells, as the importer would compute them."""
+    for row in video.objects.index:
+        grid = np.zeros((16, 16), dtype=np.uint8)
+        grid[3:7, 2:9] = 1
+        video.objects.loc[row, ["rle_counts", "grid_h", "grid_w"]] = [runs(grid), 16, 16]
+        video.objects.loc[row, ["box_x", "box_y", "box_w", "box_h"]] = [8.0, 9.0, 28.0, 12.0]
+        video.objects.loc[row, "area_px"] = 28.0 * 12.0
+
+
+def only_in(*positions: int) -> Track:
+    return Track(mask=lambda i: rectangle(20, 12, 14, 10) if i in positions else None)
+
+
+def away_in(*positions: int) -> Track:
+    return Track(mask=lambda i: None if i in positions else rectangle(20, 12, 14, 10))
+
+
+def pair(other: Track) -> dict[int, Track]:
+    return {0: Track(mask=lambda i: rectangle(10, 10, 20, 20)), 1: other}
+
+
+def labels(*names: str) -> dict[int, Track]:
+    """Objects side by side that do not overlap."""
+    return {i: Track(name, lambda _, i=i: rectangle(2 + 12 * i, 12, 10, 10)) for i, name in enumerate(names)}  # type: ignore[misc]
+
+
+CASES: list[tuple[str, str, Make, Make]] = [
+    ("schema_frames", "a missing column", spoil(without_column("frames", "time_s")), video()),
+    ("schema_frames", "a repeated frame", spoil(set_frame(4, frame_index=0)), video()),
+    ("schema_frames", "a negative time", spoil(set_frame(4, time_s=-1.0)), spoil(set_frame(0, time_s=0.0))),
+    ("schema_objects", "a missing column", spoil(without_column("objects", "label")), video()),
+    ("schema_objects", "an empty label", spoil(set_object(3, label="")), spoil(set_object(3, label="d"))),
+    ("schema_objects", "a negative box", spoil(set_object(3, box_x=-1.0)), spoil(set_object(3, box_x=0.0))),
+    ("schema_objects", "an unknown provenance", spoil(set_object(3, box_provenance="guessed")), video()),
+    ("schema_objects", "an object twice in a frame", spoil(set_object(1, frame_index=0)), video()),
+    ("orphan_objects", "a frame that is not there", spoil(set_object(3, frame_index=1)), video()),
+    ("orphan_objects", "another video", spoil(set_object(3, video_id="v2")), video()),
+    ("orphan_objects", "two videos", spoil(set_frame(3, video_id="v2")), video()),
+    ("rle_valid", "runs of another grid", spoil(set_object(3, grid_h=HEIGHT + 1)), video()),
+    ("rle_valid", "a cut text", spoil(set_object(3, rle_counts="o")), video()),
+    ("rle_valid", "a foreign character", spoil(set_object(3, rle_counts="65536 ")), video()),
+    (
+        "box_in_frame",
+        "one pixel beyond the right edge",
+        spoil(set_object(3, box_x=50.0, box_w=15.0)),
+        spoil(set_object(3, box_x=50.0, box_w=14.0)),
+    ),
+    (
+        "box_in_frame",
+        "below the bottom",
+        spoil(set_object(3, box_y=38.0, box_h=10.5)),
+        spoil(set_object(3, box_y=38.0, box_h=10.0)),
+    ),
+    (
+        "box_matches_mask",
+        "x and y swapped",
+        spoil(set_object(3, box_x=12.0, box_y=13.0, box_w=10.0, box_h=14.0)),
+        video(),
+    ),
+    ("box_matches_mask", "two pixels too wide", spoil(set_object(3, box_w=16.0)), spoil(set_object(3, box_w=15.0))),
+    (
+        "box_matches_mask",
+        "one cell off",
+        spoil(lambda v: (coarse_masks(v), set_object(3, box_x=4.0)(v))),
+        spoil(coarse_masks),
+    ),
+    (
+        "area_matches_mask",
+        "two pixels too many",
+        spoil(set_object(3, area_px=142.0)),
+        spoil(set_object(3, area_px=141.0)),
+    ),
+    (
+        "area_matches_mask",
+        "in cells of the grid",
+        spoil(lambda v: (coarse_masks(v), set_object(3, area_px=28.0)(v))),
+        spoil(coarse_masks),
+    ),
+    ("area_matches_mask", "marked empty but is not", spoil(set_object(3, empty=True)), video()),
+    ("empty_mask", "no pixel", video(tracks={0: Track(mask=lambda i: rectangle(9, 9, 8 * (i != 5), 8))}), video()),
+    (
+        "whole_frame_mask",
+        "all of the frame",
+        video(tracks={0: Track(mask=lambda i: rectangle(0, 0, WIDTH, HEIGHT if i == 5 else 9))}),
+        video(tracks={0: Track(mask=lambda i: rectangle(0, 0, WIDTH, HEIGHT - 3))}),
+    ),
+    (
+        "speck",
+        "a pixel",
+        video(tracks={0: Track(mask=lambda i: rectangle(9, 9, 1, 1))}),
+        video(tracks={0: Track(mask=lambda i: rectangle(9, 9, 3, 3))}),
+    ),
+    ("missing_picture", "a quarter without", spoil(without_pictures(range(6))), spoil(without_pictures(range(2)))),
+    (
+        "missing_picture",
+        "files that are gone",
+        spoil(without_pictures(range(6), only_files=True)),
+        spoil(without_pictures(range(6)), tracks={0: away_in(0, 1, 2, 3, 4, 5)}),
+    ),
+    ("wrong_picture_size", "half as large", spoil(picture_of_size(32, 24)), spoil(picture_of_size(WIDTH, HEIGHT))),
+    ("wrong_picture_size", "turned", spoil(picture_of_size(HEIGHT, WIDTH)), video()),
+    ("wrong_picture_size", "not a picture", spoil(broken_picture), video()),
+    (
+        "burnt_in_overlay",
+        "every frame",
+        video(origin=ImageOrigin.EXPORT_OVERLAY),
+        video(origin=ImageOrigin.SOURCE_VIDEO),
+    ),
+    ("burnt_in_overlay", "one frame", spoil(set_frame(3, image_origin="export_overlay")), video()),
+    (
+        "duplicate_picture",
+        "twice the same bytes",
+        spoil(lambda v: set_frame(5, image_sha256=v.frames.loc[4, "image_sha256"])(v)),
+        video(),
+    ),
+    ("no_usable_frame", "no pictures", spoil(without_pictures(range(24))), spoil(without_pictures(range(23)))),
+    ("no_usable_frame", "no objects", video(tracks={}), video(tracks={0: only_in(7)})),
+    ("too_few_frames", "nine frames", video(frames=9), video(frames=10)),
+    ("too_few_frames", "nine with pictures", spoil(without_pictures(range(15))), spoil(without_pictures(range(14)))),
+    (
+        "too_few_annotations",
+        "nine of a class",
+        video(tracks={**labels("dog", "cat"), 2: Track("bird", only_in(*range(9)).mask)}),
+        video(tracks={**labels("dog", "cat"), 2: Track("bird", only_in(*range(10)).mask)}),
+    ),
+    (
+        "class_imbalance",
+        "twelve to one",
+        video(tracks={**labels("dog"), 2: Track("bird", only_in(0, 1).mask)}),
+        video(tracks={**labels("dog"), 2: Track("bird", only_in(0, 1, 2).mask)}),
+    ),
+    (
+        "frames_without_objects",
+        "seven of 24",
+        video(tracks={0: away_in(*range(7))}),
+        video(tracks={0: away_in(*range(6))}),
+    ),
+    (
+        "duplicate_object",
+        "the same mask twice",
+        video(tracks=pair(Track("cat", lambda i: rectangle(10, 10, 20, 20)))),
+        video(tracks=pair(Track("cat", lambda i: rectangle(10, 10, 20, 19)))),
+    ),
+    (
+        "overlapping_objects",
+        "all but a few pixels",
+        video(tracks=pair(Track("cat", lambda i: rectangle(10, 10, 20, 16)))),
+        video(tracks=pair(Track("cat", lambda i: rectangle(10, 10, 20, 13)))),
+    ),
+    ("placeholder_label", "object_3", video(tracks=labels("object_3")), video(tracks=labels("objective 3"))),
+    ("placeholder_label", "Object 4", video(tracks=labels("dog", "Object 4")), video(tracks=labels("dog", "Route 4"))),
+    ("placeholder_label", "full width", video(tracks=labels("Ｏｂｊｅｃｔ ４")), video(tracks=labels("犬"))),
+    ("near_same_labels", "case", video(tracks=labels("dog", "Dog")), video(tracks=labels("dog", "dot"))),
+    ("near_same_labels", "plural", video(tracks=labels("car", "cars")), video(tracks=labels("car", "carts"))),
+    ("near_same_labels", "plural in -es", video(tracks=labels("bus", "buses")), video(tracks=labels("bus", "buse x"))),
+    ("near_same_labels", "plural in -ies", video(tracks=labels("city", "Cities")), video(tracks=labels("city", "cit"))),
+    ("near_same_labels", "people", video(tracks=labels("a person", "a people")), video(tracks=labels("man", "woman"))),
+    ("near_same_labels", "width", video(tracks=labels("ＵＦＯ", "UFO")), video(tracks=labels("UFO", "UFA"))),
+    (
+        "near_same_labels",
+        "joined otherwise",
+        video(tracks=labels("fire_truck", "fire truck")),
+        video(tracks=labels("fire", "truck")),
+    ),
+    (
+        "one_object_changes_label",
+        "dog becomes cat",
+        video(tracks={0: Track(["dog"] * 9 + ["cat"] * 15)}),
+        video(tracks=labels("dog", "cat")),
+    ),
+    ("object_vanishes", "away for a frame", video(tracks={0: away_in(9)}), video(tracks={0: away_in(9, 10)})),
+    (
+        "object_vanishes",
+        "empty for a frame",
+        video(tracks={0: Track(mask=lambda i: rectangle(9, 9, 8 * (i != 9), 8))}),
+        video(tracks={0: away_in(23)}),
+    ),
+    (
+        "object_jumps",
+        "to the other side",
+        video(tracks={0: Track(mask=lambda i: rectangle(2 if i < 9 else 46, 12, 14, 10))}),
+        video(tracks={0: Track(mask=lambda i: rectangle(2 if i < 9 else 25, 12, 14, 10))}),
+    ),
+    (
+        "object_jumps",
+        "within a second",
+        video(step_s=1.0, tracks={0: Track(mask=lambda i: rectangle(2 if i < 9 else 46, 12, 14, 10))}),
+        video(step_s=1.1, tracks={0: Track(mask=lambda i: rectangle(2 if i < 9 else 46, 12, 14, 10))}),
+    ),
+    (
+        "declared_box_differs",
+        "recomputed",
+        spoil(set_object(3, box_provenance=str(Provenance.RECOMPUTED), declared_x=0.0)),
+        spoil(set_object(3, box_provenance=str(Provenance.ABSENT))),
+    ),
+    ("assumed_frame_rate", "assumed", video(fps_origin="assumed"), video(fps_origin="probed")),
+]
+
+
+@pytest.mark.parametrize(("check_id", "case", "bad", "good"), CASES, ids=[f"{c[0]}: {c[1]}" for c in CASES])
+def test_check_catches_its_case_and_not_the_clean_neighbour(
+    check_id: str, case: str, bad: Make, good: Make, tmp_path: Path
+) -> None:
+    check = next(c for c in CHECKS if c.id == check_id)
+    spoilt, clean = bad(tmp_path / "bad"), good(tmp_path / "good")
+    caught = assess(spoilt.tables, spoilt.folder, SETTINGS)
+    left = assess(clean.tables, clean.folder, SETTINGS)
+    assert caught.verdict(check_id).count > 0
+    assert caught.verdict(check_id).passed is (check.severity is Severity.INFO)
+    assert left.verdict(check_id).passed
+    assert not (left.of(check_id)["severity"] != Severity.INFO).any()
+
+
+def test_every_check_has_a_case() -> None:
+    assert {case[0] for case in CASES} == {check.id for check in CHECKS}
+
+
+def test_a_sound_video_has_no_finding_at_all(tmp_path: Path) -> None:
+    clean = make_video(tmp_path / "v")
+    findings = assess(clean.tables, clean.folder, QualitySettings())
+    assert findings.table.empty
+    assert all(verdict.passed for verdict in findings.verdicts)
+    FindingsTable.validate(findings.table)
+
+
+def test_findings_follow_their_schema_and_point_to_frame_and_object(tmp_path: Path) -> None:
+    spoilt = make_video(tmp_path / "v", {0: away_in(9), 4: Track("object_4", lambda i: rectangle(2, 2, 8, 8))})
+    table = assess(spoilt.tables, spoilt.folder, QualitySettings()).table
+    FindingsTable.validate(table)
+    vanished = table[table["check"] == "object_vanishes"].iloc[0]
+    assert (vanished["frame_index"], vanished["object_id"], vanished["value"], vanished["threshold"]) == (
+        27,
+        0,
+        1.0,
+        1.0,
+    )
+    placeholder = table[table["check"] == "placeholder_label"].iloc[0]
+    assert (placeholder["frame_index"], placeholder["object_id"]) == (0, 4)
+    assert pd.isna(placeholder["threshold"])
+
+
+def test_rows_that_fail_their_schema_do_not_disturb_the_other_checks(tmp_path: Path) -> None:
+    spoilt = make_video(tmp_path / "v")
+    set_object(3, area_px=-5.0, rle_counts="garbage")(spoilt)
+    findings = assess(spoilt.tables, spoilt.folder, QualitySettings())
+    assert not findings.verdict("schema_objects").passed
+    assert findings.verdict("rle_valid").passed
+    assert findings.of("schema_objects").iloc[0][["frame_index", "object_id"]].tolist() == [9, 0]
+
+
+def test_tables_without_rows_are_assessed(tmp_path: Path) -> None:
+    some = make_video(tmp_path / "v")
+    findings = assess(Tables(some.frames.iloc[:0], some.objects.iloc[:0]), some.folder, QualitySettings())
+    assert not findings.verdict("no_usable_frame").passed
+    assert not findings.verdict("too_few_frames").passed
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_registry_entries_are_complete(check: object) -> None:
+    from sam2_assets.quality import Check
+
+    assert isinstance(check, Check)
+    assert check.meaning.endswith(".")
+    assert check.remedy.endswith(".")
+    assert (check.gates is not None) == (check.severity is Severity.ERROR), "errors stop a station, nothing else does"
+    assert check.threshold is None or isinstance(getattr(QualitySettings(), check.threshold), float | int)
