@@ -7,31 +7,41 @@ from collections.abc import Callable
 import numpy as np
 
 from sam2_assets.sample.choreography import HEIGHT, WIDTH
-from sam2_assets.sample.paint import Floats, Image, gradient, hsv, noise
+from sam2_assets.sample.paint import Colour, Floats, Image, gradient, hsv, noise
 
 _SHAPE = (HEIGHT + 100, int(WIDTH * 2.5) + 200)
 
 
 def _grid() -> tuple[Floats, Floats]:
-    rows, columns = np.mgrid[0 : _SHAPE[0], 0 : _SHAPE[1]].astype(np.float32)
+    """Pixel columns and rows."""
+    rows, columns = np.indices(_SHAPE, dtype=np.float32)
     return columns, rows
+
+
+def _depth() -> Floats:
+    """0 at the top to 1 at the bottom."""
+    return np.divide(_grid()[1], _SHAPE[0], dtype=np.float32)
+
+
+def _mix(below: Floats, colour: Colour, amount: Floats) -> Floats:
+    """``colour`` over ``below`` by a map of 0..1."""
+    return np.asarray(below + amount[..., None] * (np.asarray(colour, np.float32) - below), np.float32)
 
 
 def _reef(rng: np.random.Generator) -> Floats:
     """Blue-green water with a net of light."""
     hue = rng.uniform(0.5, 0.56)
     rays = 1 - np.abs(noise(rng, *_SHAPE, (8, 26), 3) - 0.5) * 2
-    depth = _grid()[1] / _SHAPE[0]
-    water = gradient(depth, [hsv(hue, 0.6, 0.72), hsv(hue + 0.03, 0.75, 0.48), hsv(hue + 0.05, 0.8, 0.3)])
-    return water + (rays**8 * 45)[..., None]
+    water = gradient(_depth(), [hsv(hue, 0.6, 0.72), hsv(hue + 0.03, 0.75, 0.48), hsv(hue + 0.05, 0.8, 0.3)])
+    return _mix(water, (215, 255, 255), 0.3 * rays**8)
 
 
 def _sky(rng: np.random.Generator) -> Floats:
     """Light sky with heaps of cloud."""
     hue = rng.uniform(0.56, 0.6)
     clouds = np.clip(noise(rng, *_SHAPE, (4, 12), 5) * 2.2 - 0.75, 0, 1)
-    sky = gradient(_grid()[1] / _SHAPE[0], [hsv(hue, 0.55, 0.85), hsv(hue - 0.02, 0.3, 0.95)])
-    return sky + clouds[..., None] * (np.array([236, 238, 242], np.float32) - sky)
+    sky = gradient(_depth(), [hsv(hue, 0.55, 0.85), hsv(hue - 0.02, 0.3, 0.95)])
+    return _mix(sky, (236, 238, 242), clouds)
 
 
 def _meadow(rng: np.random.Generator) -> Floats:
@@ -43,8 +53,8 @@ def _meadow(rng: np.random.Generator) -> Floats:
     for cx, cy in rng.uniform((0, 0), (_SHAPE[1], _SHAPE[0]), (60, 2)):
         left, top = max(int(cx) - 8, 0), max(int(cy) - 8, 0)
         window = np.s_[top : top + 17, left : left + 17]
-        petal = np.clip(5.5 - np.hypot(x[window] - cx, y[window] - cy), 0, 1)[..., None]
-        grass[window] += petal * (np.array([235, 225, 200], np.float32) - grass[window])
+        petal = np.clip(5.5 - np.hypot(x[window] - cx, y[window] - cy), 0, 1).astype(np.float32)
+        grass[window] = _mix(grass[window], (235, 225, 200), petal)
     return grass
 
 
@@ -60,7 +70,7 @@ def _dunes(rng: np.random.Generator) -> Floats:
 def _city(rng: np.random.Generator) -> Floats:
     """House fronts at night with some lit windows."""
     hue = rng.uniform(0.62, 0.7)
-    night = gradient(_grid()[1] / _SHAPE[0], [hsv(hue, 0.6, 0.2), hsv(hue + 0.04, 0.5, 0.34)])
+    night = gradient(_depth(), [hsv(hue, 0.6, 0.2), hsv(hue + 0.04, 0.5, 0.34)])
     left = 0
     while left < _SHAPE[1]:
         width, top = int(rng.integers(70, 150)), int(rng.integers(30, 220))
@@ -71,7 +81,7 @@ def _city(rng: np.random.Generator) -> Floats:
                 lit = rng.random() < 0.35
                 night[wy : wy + 16, wx : wx + 11] = hsv(0.12, 0.5, rng.uniform(0.6, 0.8)) if lit else wall * 0.65
         left += width + 4
-    return night + (noise(rng, *_SHAPE, (8, 28), 3) * 18)[..., None]
+    return np.asarray(night + (noise(rng, *_SHAPE, (8, 28), 3) * 18)[..., None], np.float32)
 
 
 def _bricks(rng: np.random.Generator) -> Floats:
@@ -84,7 +94,7 @@ def _bricks(rng: np.random.Generator) -> Floats:
     wall = gradient(tone, [hsv(hue, 0.4, 0.38), hsv(hue + 0.02, 0.38, 0.5), hsv(hue + 0.03, 0.32, 0.58)])
     mortar = ((y % 28) < 4) | (((x + (row % 2) * 36) % 72) < 4)
     wall[mortar] = (150, 144, 136)
-    return wall * (0.8 + 0.4 * noise(rng, *_SHAPE, (10, 34), 4))[..., None]
+    return np.asarray(wall * (0.8 + 0.4 * noise(rng, *_SHAPE, (10, 34), 4))[..., None], np.float32)
 
 
 def _planks(rng: np.random.Generator) -> Floats:
@@ -105,7 +115,7 @@ def _glacier(rng: np.random.Generator) -> Floats:
     cracks = np.abs(noise(rng, *_SHAPE, (5, 16), 5) - 0.5) * 2
     relief = noise(rng, *_SHAPE, (4, 14), 4)
     ice = gradient(relief, [hsv(hue, 0.3, 0.6), hsv(hue, 0.15, 0.8), hsv(hue, 0.04, 0.95)])
-    return ice * np.clip(0.55 + cracks * 6, 0.55, 1)[..., None]
+    return np.asarray(ice * np.clip(0.55 + cracks * 6, 0.55, 1)[..., None], np.float32)
 
 
 PLACES: tuple[tuple[str, Callable[[np.random.Generator], Floats]], ...] = (

@@ -102,8 +102,8 @@ def jellyfish(rng: np.random.Generator) -> Sprite:
         rib = [(foot * np.sin(t * np.pi / 2), -0.9 + 0.86 * t) for t in np.linspace(0, 1, 14)]
         canvas.mark_stroke(rib, 0.028, hsv(hue, 0.12, 1.0), bell)
     for _ in range(26):
-        x, y, r = rng.uniform(-0.65, 0.65), rng.uniform(-0.8, -0.15), rng.uniform(0.018, 0.04)
-        canvas.mark(ellipse(x, y, r, r), hsv(hue + 0.03, 0.95, 0.6), bell)
+        spot_x, spot_y, r = rng.uniform(-0.65, 0.65), rng.uniform(-0.8, -0.15), rng.uniform(0.018, 0.04)
+        canvas.mark(ellipse(spot_x, spot_y, r, r), hsv(hue + 0.03, 0.95, 0.6), bell)
     return canvas.finish(noise(rng, canvas.side, canvas.side, (8, 8)), relief=0.3)
 
 
@@ -128,8 +128,8 @@ def starfish(rng: np.random.Generator) -> Sprite:
             size = 0.044 * (1.15 - distance * 0.6)
             offsets = (0.0,) if step % 2 == 0 else (-0.13 * (1.1 - distance), 0.13 * (1.1 - distance))
             for offset in offsets:
-                x, y = along * distance + across * offset
-                canvas.mark(ellipse(x, y, size, size), (252, 232, 190))
+                dot = along * distance + across * offset
+                canvas.mark(ellipse(float(dot[0]), float(dot[1]), size, size), (252, 232, 190))
     canvas.mark(ellipse(0, 0, 0.07, 0.07), (252, 232, 190))
     return canvas.finish(rough, relief=0.4)
 

@@ -26,7 +26,7 @@ DEMO_FPS_CHOICES = (1, 2, 5, 10, 15, 30)
 
 _TRACK_TAIL = 4
 _ZIP_DATE = (2026, 1, 1, 9, 0, 0)
-_PNG_LEVEL = 5
+_PNG_LEVEL = 3
 _BOX_OF_NOTHING = (0, 0, 0, 0)
 
 

@@ -46,7 +46,7 @@ def burn_in(bgr: Image, objects: Sequence[tuple[int, str, Image]]) -> Image:
         colour = PALETTE_BGR[object_id % len(PALETTE_BGR)]
         layer = np.zeros_like(painted)
         layer[full > 0] = colour
-        painted = cv2.addWeighted(painted, 1.0, layer, _TINT, 0)
+        painted = cv2.addWeighted(painted, 1.0, layer, _TINT, 0).astype(np.uint8, copy=False)
         contours, _ = cv2.findContours(full, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         cv2.drawContours(painted, contours, -1, colour, _CONTOUR_PX)
         left, top, _, _ = cv2.boundingRect(full)

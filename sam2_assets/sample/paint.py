@@ -95,23 +95,32 @@ class Canvas:
         axis = (np.arange(self.side, dtype=np.float32) + 0.5) * (2 / self.side) - 1
         self.x, self.y = np.meshgrid(axis, axis)
 
-    def _polygon(self, points: Points) -> Floats:
+    def _stencil(self) -> Image:
+        return np.zeros((self.side, self.side), np.uint8)
+
+    def _pixels(self, points: Points) -> list[npt.NDArray[np.int32]]:
         pixels = (np.asarray(points, np.float64) + 1) * (self.side / 2) * 2**_FRACTION_BITS
-        stencil = np.zeros((self.side, self.side), np.uint8)
-        cv2.fillPoly(stencil, [np.round(pixels).astype(np.int32)], 255, cv2.LINE_AA, _FRACTION_BITS)
-        return stencil.astype(np.float32) / 255
+        return [np.round(pixels).astype(np.int32)]
+
+    def _polygon(self, points: Points) -> Floats:
+        stencil = self._stencil()
+        cv2.fillPoly(stencil, self._pixels(points), 255, cv2.LINE_AA, _FRACTION_BITS)
+        return np.divide(stencil, 255, dtype=np.float32)
 
     def _stroke(self, points: Points, width: float) -> Floats:
-        pixels = (np.asarray(points, np.float64) + 1) * (self.side / 2) * 2**_FRACTION_BITS
-        stencil = np.zeros((self.side, self.side), np.uint8)
+        stencil = self._stencil()
         thickness = max(1, round(width * self.side / 2))
-        outline = [np.round(pixels).astype(np.int32)]
-        cv2.polylines(stencil, outline, False, 255, thickness, cv2.LINE_AA, _FRACTION_BITS)
-        return stencil.astype(np.float32) / 255
+        cv2.polylines(stencil, self._pixels(points), False, 255, thickness, cv2.LINE_AA, _FRACTION_BITS)
+        return np.divide(stencil, 255, dtype=np.float32)
 
     def _blend(self, stencil: Floats, colour: Colour | Floats) -> None:
+        rows, columns = np.flatnonzero(stencil.any(axis=1)), np.flatnonzero(stencil.any(axis=0))
+        if not rows.size:
+            return
+        # Most strokes are small: only their own rectangle is worth touching.
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         paint = np.asarray(colour, np.float32)
-        self.rgb += stencil[..., None] * (paint - self.rgb)
+        self.rgb[part] += stencil[part][..., None] * ((paint[part] if paint.ndim == 3 else paint) - self.rgb[part])
 
     def add(self, points: Points, colour: Colour | Floats) -> Floats:
         """Fill a polygon and make it part of the silhouette; returns its stencil (0..1)."""

@@ -60,13 +60,14 @@ class Stage:
         """Draw frame number ``frame`` (from 0); nearer actors hide farther ones."""
         x, y = self.plan.camera(frame)
         window = np.array([[1, 0, x], [0, 1, y]], np.float64)
-        rgb = cv2.warpAffine(
+        seen = cv2.warpAffine(
             self._background,
             window,
             (WIDTH, HEIGHT),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT,
         )
+        rgb = np.asarray(seen, np.uint8)
         masks: dict[int, Image] = {}
         for actor in sorted(self.plan.actors, key=lambda actor: actor.depth):
             mask = np.zeros((HEIGHT, WIDTH), np.uint8)
