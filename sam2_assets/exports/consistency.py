@@ -1,0 +1,66 @@
+"""Compares the parts of an export with each other: metadata with annotations, planned with written frames."""
+
+from __future__ import annotations
+
+from sam2_assets.errors import ExportError
+from sam2_assets.exports.archive import Archive
+from sam2_assets.exports.document import Document, parse_json
+from sam2_assets.exports.layout import Layout
+
+
+def check_metadata(archive: Archive, layout: Layout, document: Document) -> list[str]:
+    """Hold the metadata document, if there is one, against the annotations; returns warnings.
+
+    Only what tells of a damaged export matters here: sizes that differ are refused, counts that differ and metadata
+    that cannot be read are warned about, since nothing is taken from it.
+
+    Raises:
+        ExportError: ``metadata_contradiction``.
+    """
+    if layout.metadata is None:
+        return ["metadata: the export has no metadata.json; nothing is taken from it"]
+    try:
+        metadata = parse_json(archive.read(layout.metadata), layout.metadata)
+    except ExportError as error:
+        if error.code != "bad_json":
+            raise
+        return [f"metadata: {error}"]
+    stated = _section(metadata, "video")
+    for side, value in (("width", document.width), ("height", document.height)):
+        if stated.get(side, value) != value:
+            raise ExportError(
+                "metadata_contradiction",
+                f"{document.file} says {value}",
+                remedy="The archive mixes files of two exports: export again.",
+                file=layout.metadata,
+                field=f"video.{side}",
+                value=stated[side],
+            )
+    counts = _section(metadata, "statistics")
+    records = len(document.frames)
+    objects = sum(len(frame.objects) for frame in document.frames)
+    return [
+        f"metadata: statistics.{name} is {counts[name]!r}, but {document.file} has {value}"
+        for name, value in (("total_frames", records), ("total_objects", objects))
+        if name in counts and counts[name] != value
+    ]
+
+
+def incomplete_frames(document: Document) -> list[str]:
+    """Warnings about frames that the exporter set out to write and silently left out after an error, or the reverse."""
+    if document.frame_indices is None:
+        return []
+    planned, written = set(document.frame_indices), {frame.frame_index for frame in document.frames}
+    warnings = []
+    for frames, what in (
+        (planned - written, "planned but not written"),
+        (written - planned, "written but not planned"),
+    ):
+        if frames:
+            warnings.append(f"frames: {len(frames)} {what}, the first is {min(frames)} (export_config.frame_indices)")
+    return warnings
+
+
+def _section(document: object, name: str) -> dict[str, object]:
+    section = document.get(name) if isinstance(document, dict) else None
+    return section if isinstance(section, dict) else {}

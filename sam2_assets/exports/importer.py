@@ -1,0 +1,264 @@
+"""The station ``raw_export``: an export archive in, tables, pictures and ``import.json`` out; all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from sam2_assets.errors import ExportError
+from sam2_assets.exports.archive import Archive
+from sam2_assets.exports.consistency import check_metadata, incomplete_frames
+from sam2_assets.exports.document import Document, parse_document
+from sam2_assets.exports.evidence import Decision, Verdict, judge, sample_frames
+from sam2_assets.exports.identity import video_identity
+from sam2_assets.exports.layout import Layout, find_layout
+from sam2_assets.exports.objects import objects_table
+from sam2_assets.exports.pictures import Pixels, check_picture, decode_picture, encode_png
+from sam2_assets.exports.repairs import list_repairs
+from sam2_assets.exports.settings import ImportSettings
+from sam2_assets.exports.video import SourceVideo, match_video, read_frames
+from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
+
+IMPORT_FILE: Final = "import.json"
+IMAGES_FOLDER: Final = "images"
+DEFAULTS: Final = ImportSettings()
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What was imported.
+
+    Args:
+        video_id: 16 hexadecimal digits of content identity.
+        width: of the frames, pixels.
+        height: of the frames, pixels.
+        total_frames: of the video.
+        fps: frames per second in use.
+        fps_origin: ``source_video`` or ``assumed``.
+        frames: annotated frames.
+        objects: objects in all frames.
+        image_origins: ``ImageOrigin`` value -> frames.
+        repairs: what -> how many.
+        warnings: sentences for people.
+    """
+
+    video_id: str
+    width: int
+    height: int
+    total_frames: int
+    fps: float
+    fps_origin: str
+    frames: int
+    objects: int
+    image_origins: dict[str, int]
+    repairs: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A written picture; ``name`` is relative to the artifact's folder."""
+
+    name: str
+    sha256: str
+
+
+class _Export:
+    """An opened export: its document, and its pictures on demand."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.layout: Layout = find_layout(archive)
+        self.document: Document = parse_document(archive.read(self.layout.annotations), self.layout.annotations)
+        annotated = {frame.frame_index for frame in self.document.frames}
+        self.pictured = sorted(annotated & self.layout.pictures.keys())
+        self.stray = sorted(self.layout.pictures.keys() - annotated)
+
+    def picture_bytes(self, index: int) -> bytes:
+        return self.archive.read(self.layout.pictures[index])
+
+    def pixels(self, index: int) -> Pixels:
+        data = self.picture_bytes(index)
+        return decode_picture(data, self.layout.pictures[index], self.document.width, self.document.height)
+
+    def original_pictures(self) -> Iterator[tuple[int, bytes, str]]:
+        """Index, bytes and suffix of every picture of an annotated frame, checked."""
+        for index in self.pictured:
+            data = self.picture_bytes(index)
+            yield (
+                index,
+                data,
+                check_picture(data, self.layout.pictures[index], self.document.width, self.document.height),
+            )
+
+
+def read_export(
+    archive: Path, out: Path, *, video: Path | None = None, settings: ImportSettings = DEFAULTS
+) -> ExportSummary:
+    """Read an export of the SAM2 demo (version 1 layout) into an artifact's folder.
+
+    Writes ``frames.parquet``, ``objects.parquet``, ``images/`` and ``import.json`` as ``docs/architecture.md``
+    describes them. Frames are those the export annotates; boxes and areas are recomputed from the masks, times from
+    the frame rate. If anything fails, ``out`` is left empty.
+
+    Args:
+        archive: the ZIP.
+        out: an existing, empty folder.
+        video: the demo's own transcoded video, for clean frames; refused if it does not agree with the export.
+        settings: bounds, label map, assumed frame rate.
+
+    Raises:
+        ExportError: whatever is wrong with the archive, the document, a mask, a picture or the video.
+    """
+    if any(out.iterdir()):
+        raise ExportError("out_not_empty", "the folder has files", remedy="Give a new, empty folder.", file=out.name)
+    with ExitStack() as on_failure:
+        on_failure.callback(_empty, out)
+        with Archive(archive, settings) as opened:
+            summary = _import(_Export(opened), archive, out, video, settings)
+        on_failure.pop_all()
+    return summary
+
+
+def _import(export: _Export, archive: Path, out: Path, video: Path | None, settings: ImportSettings) -> ExportSummary:
+    document = export.document
+    warnings = [*check_metadata(export.archive, export.layout, document), *incomplete_frames(document)]
+    samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
+    verdict = judge(document, samples, has_pictures=bool(export.pictured))
+    warnings += verdict.warnings
+    objects = objects_table(document, verdict.order, settings.label_map)
+    source = None if video is None else match_video(video, document, samples, verdict.order, verdict.pictures)
+    if source is not None and not source.agreement:
+        warnings.append(
+            "source video: no unpainted picture to compare with; only its size and frame count were checked"
+        )
+    if export.stray:
+        warnings.append(f"pictures: {len(export.stray)} show frames that are not annotated and were left out")
+    pictures = _write_pictures(export, source, out)
+    missing = len(document.frames) - len(pictures)
+    if missing:
+        warnings.append(f"pictures: {missing} of {len(document.frames)} annotated frames have none")
+    if objects.empty:
+        warnings.append("objects: no frame has any; an early build of the exporter wrote all lists empty")
+    fps, fps_origin = (settings.fps_assumed, "assumed") if source is None else (source.fps, "source_video")
+    masks = objects.loc[~objects["empty"], ["frame_index", "object_id", "rle_counts"]].itertuples(
+        index=False, name=None
+    )
+    video_id = video_identity(document, export.pictured, export.pixels, list(masks))
+    origin = verdict.pictures if source is None else ImageOrigin.SOURCE_VIDEO
+    tables = Tables(_frames_table(document, video_id, fps, pictures, origin), _with_video(objects, video_id))
+    tables.validate()
+    repairs = list_repairs(document, tables.objects, fps, fps_origin)
+    origins = {str(name): int(n) for name, n in tables.frames["image_origin"].value_counts().sort_index().items()}
+    tables.write(out)
+    record = {
+        "archive": {"name": archive.name, "sha256": _sha256(archive)},
+        "video": {
+            "id": video_id,
+            "width": document.width,
+            "height": document.height,
+            "fps": fps,
+            "fps_origin": fps_origin,
+            "total_frames": document.total_frames,
+            "duration_s": round(document.total_frames / fps, 6),
+            "filename": document.filename,
+        },
+        "source_video": None if source is None else source.numbers(),
+        "decisions": [vars(each) for each in _decisions(export, verdict, source, fps, fps_origin)],
+        "repairs": repairs,
+        "warnings": warnings,
+    }
+    (out / IMPORT_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return ExportSummary(
+        video_id=video_id,
+        width=document.width,
+        height=document.height,
+        total_frames=document.total_frames,
+        fps=fps,
+        fps_origin=fps_origin,
+        frames=len(tables.frames),
+        objects=len(tables.objects),
+        image_origins=origins,
+        repairs={str(repair["what"]): int(str(repair["count"])) for repair in repairs},
+        warnings=tuple(warnings),
+    )
+
+
+def _decisions(
+    export: _Export, verdict: Verdict, source: SourceVideo | None, fps: float, fps_origin: str
+) -> list[Decision]:
+    frames = "the export's own" if source is None else "the source video's"
+    return [
+        Decision("layout", "version 1", {"annotations": export.layout.annotations, "metadata": export.layout.metadata}),
+        *verdict.decisions,
+        Decision(
+            "frames",
+            frames if source or export.pictured else "none",
+            {"pictures_in_export": len(export.pictured), "source_video": source.path.name if source else None},
+        ),
+        Decision("fps", f"{fps:g}", {"origin": fps_origin, "stated": export.document.source_fps}),
+    ]
+
+
+def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> dict[int, _Picture]:
+    """Write the pictures of annotated frames; frame index -> picture."""
+    folder = out / IMAGES_FOLDER
+    folder.mkdir()
+    written: dict[int, _Picture] = {}
+    if source is None:
+        pictures = export.original_pictures()
+    else:
+        wanted = {frame.frame_index for frame in export.document.frames}
+        pictures = ((index, encode_png(pixels), "png") for index, pixels in read_frames(source.path, wanted))
+    for index, data, suffix in pictures:
+        name = f"{IMAGES_FOLDER}/frame_{index:06d}.{suffix}"
+        (out / name).write_bytes(data)
+        written[index] = _Picture(name, hashlib.sha256(data).hexdigest())
+    return written
+
+
+def _frames_table(
+    document: Document, video_id: str, fps: float, pictures: dict[int, _Picture], origin: ImageOrigin
+) -> pd.DataFrame:
+    indices = [frame.frame_index for frame in document.frames]
+    found = [pictures.get(index) for index in indices]
+    table = pd.DataFrame(
+        {
+            "video_id": pd.array([video_id] * len(indices), dtype="str"),
+            "frame_index": np.array(indices, np.int64),
+            "time_s": np.array(indices, np.float64) / fps,
+            "image": pd.array([None if p is None else p.name for p in found], dtype="str"),
+            "image_origin": pd.array([str(ImageOrigin.MISSING if p is None else origin) for p in found], dtype="str"),
+            "image_sha256": pd.array([None if p is None else p.sha256 for p in found], dtype="str"),
+            "width": np.full(len(indices), document.width, np.int64),
+            "height": np.full(len(indices), document.height, np.int64),
+        }
+    )
+    return table[list(Frames.to_schema().columns)]
+
+
+def _with_video(objects: pd.DataFrame, video_id: str) -> pd.DataFrame:
+    table = objects.assign(video_id=pd.array([video_id] * len(objects), dtype="str"))
+    return table[list(Objects.to_schema().columns)]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
