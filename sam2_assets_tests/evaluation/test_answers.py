@@ -11,7 +11,7 @@ BOX = (10.0, 10.0, 20.0, 20.0)
 HALF = (10.0, 10.0, 20.0, 10.0)
 FAR = (100.0, 100.0, 5.0, 5.0)
 
-coordinate = st.floats(0, 50, allow_nan=False)
+coordinate = st.integers(0, 500).map(lambda tenths: tenths / 10)
 located = st.builds(
     Located, st.sampled_from(["cat", "Cat", "dog"]), st.tuples(coordinate, coordinate, coordinate, coordinate)
 )

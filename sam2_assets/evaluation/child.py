@@ -1,0 +1,60 @@
+"""How the evaluation and packaging children start, report and end; the same manners as the training child's.
+
+Exit codes: 0 done; 2 a problem the user can solve, one line on stderr; 75 (EX_TEMPFAIL) asked to end, nothing was
+published; anything else is a crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sam2_assets.errors import Sam2AssetsError
+from sam2_assets.training.progress import Reporter, reporting
+from sam2_assets.training.stopping import Interrupted, StopRequest, end_with_parent
+
+EXIT_USER_ERROR: Final = 2
+EXIT_INTERRUPTED: Final = 75
+QUIET_LIBRARIES: Final = {
+    # Bars freeze a log that is read line by line.
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TQDM_DISABLE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def run_child(module: str, purpose: str, work: Callable[[Path, Reporter], None], arguments: list[str] | None) -> int:
+    """Run ``work(job file, reporter)`` as the whole of a child process; returns the exit code.
+
+    Args:
+        module: as in ``python -m module``.
+        purpose: one sentence for ``--help``.
+        work: what to do; it is told to end by :class:`Interrupted`, raised where it is.
+        arguments: of the command line; ``None``: this process's own.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
+    parser.add_argument("job", type=Path, help="JOB.json, see docs/architecture.md")
+    parser.add_argument("--quiet", action="store_true", help="print no progress on stdout")
+    options = parser.parse_args(arguments)
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+    with reporting(quiet=options.quiet) as reporter:
+        try:
+            StopRequest().install()
+            end_with_parent()
+            work(options.job, reporter)
+        except Sam2AssetsError as error:
+            reporter.failed(error)
+            print(error, file=sys.stderr)
+            return EXIT_USER_ERROR
+        except Interrupted:
+            return EXIT_INTERRUPTED
+        except BaseException as error:
+            reporter.failed(error)
+            raise
+    return 0
