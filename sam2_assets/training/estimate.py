@@ -1,0 +1,187 @@
+"""What a training run will need: steps, GPU memory, seconds. Arithmetic on sizes; nothing is loaded.
+
+Every formula states its source; ``t`` are tokens of one sample, ``b`` samples of a batch, ``h`` the hidden size, ``i``
+the inner size of the MLP. One multiply-add counts as two operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.families.base import ModelShape
+
+GIB = 1024**3
+EFFICIENCY = 0.28
+"""Share of a card's peak that published LoRA runs on vision-language models reach."""
+_RUNTIME_GIB = 1.0
+"""CUDA context, cuBLAS workspace and kernels."""
+_FRAGMENTATION = 1.05
+"""The allocator's blocks are never completely full."""
+_START_SECONDS = 60.0
+"""Loading libraries, weights and pictures before the first step."""
+_PREFERRED_HISTORY = 3
+
+
+class PastRun(BaseModel):
+    """What an earlier run measured (``timings.json`` holds it)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_fingerprint: str = Field(description="identity of the base model it trained")
+    card: str = Field(description="name of the card in its plan")
+    precision: str = Field(description="fp32 or bf16")
+    batch_size: int = Field(ge=1, description="samples a device took at once")
+    activation_checkpointing: bool = Field(description="whether activations were recomputed")
+    samples_per_s: float = Field(gt=0, description="training samples a second, validation and checkpoints not counted")
+
+
+class Estimate(BaseModel):
+    """Figures of a plan. Memory in GiB of one card, time in seconds of one card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(description="optimiser steps")
+    sample_tokens: int = Field(description="tokens of an average sample, picture included")
+    trainable_parameters: int = Field(description="adapters and, if trained, the projector")
+    total_parameters: int = Field(description="of the base model")
+    weights_gib: float = Field(description="frozen base weights")
+    trainable_gib: float = Field(description="trainable weights, gradients and AdamW's two moments, all fp32")
+    activations_gib: float = Field(description="kept for the backward pass of one batch")
+    logits_gib: float = Field(description="vocabulary scores of the supervised tokens of one batch")
+    memory_gib: float = Field(description="all of it, with runtime and fragmentation")
+    samples_per_s: float = Field(description="training samples a second")
+    based_on: str = Field(description="where samples_per_s comes from")
+    seconds: float = Field(description="training, validation and start")
+    gpu_hours: float = Field(description="the same in hours of one card")
+    cost: float = Field(description="at the declared price, in its currency")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How much there is to train on, from the dataset's tables.
+
+    Args:
+        train_samples: samples of the train split that will be used.
+        val_samples: samples of the validation split.
+        text_tokens: of an average sample: question, answer and what the prompt puts around them.
+        answer_tokens: of these, the supervised ones.
+    """
+
+    train_samples: int
+    val_samples: int
+    text_tokens: int
+    answer_tokens: int
+
+
+def steps_per_epoch(samples: int, config: TrainingConfig) -> int:
+    """Optimiser steps of one pass; the last batch and the last accumulation may be smaller."""
+    return math.ceil(math.ceil(samples / config.batch_size) / config.gradient_accumulation)
+
+
+def total_steps(samples: int, config: TrainingConfig) -> int:
+    """Optimiser steps of the whole run; the plan and the loop both count with this."""
+    return config.max_steps or max(1, math.ceil(config.epochs * steps_per_epoch(samples, config)))
+
+
+def trainable_parameters(shape: ModelShape, config: TrainingConfig) -> int:
+    """LoRA adds ``rank * (in + out)`` to each adapted weight (Hu et al. 2021, section 4.1); the projector is whole."""
+    lora = shape.layers * sum(config.lora.rank * (fan_in + fan_out) for fan_in, fan_out in shape.adapted_weights)
+    return lora + (shape.projector_parameters if config.lora.train_projector else 0)
+
+
+def activation_bytes(shape: ModelShape, config: TrainingConfig, tokens: int) -> float:
+    """Bytes kept for the backward pass of one sample.
+
+    Counted per token of a Llama layer as autograd keeps it with fused attention, after Korthikanti et al. 2022
+    (section 4; the quadratic attention term is gone with fused attention): twelve tensors of width ``h`` (inputs of
+    the norms, once in fp32, of q, k, v and o, rotated q and k, attention output) and four of width ``i`` (gate, up,
+    activation, product). With activation checkpointing each layer keeps its input only, and one layer at a time is
+    whole. The vision tower is frozen and comes first, so nothing of it is kept.
+    """
+    width = 2 if config.precision == "bf16" else 4
+    layer = tokens * width * (12 * shape.hidden_size + 4 * shape.intermediate_size)
+    if config.activation_checkpointing:
+        return float(shape.layers * tokens * width * shape.hidden_size + layer)
+    return float(shape.layers * layer)
+
+
+def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_tokens: int) -> tuple[float, float]:
+    """``(training, validation)`` operations of one sample.
+
+    Forward is 2 operations a weight and token (Kaplan et al. 2020, section 2.1), attention ``4 t^2 h`` a layer
+    (``2 t^2 h``, as half is masked). Backward through frozen weights is once forward (activations' gradients only);
+    recomputing is once more. The head runs on supervised tokens only.
+    """
+    head = 2.0 * shape.vocabulary * shape.hidden_size * answer_tokens
+    body_weights = max(0, shape.language_parameters - 2 * shape.vocabulary * shape.hidden_size)
+    body = 2.0 * body_weights * tokens + 2.0 * shape.layers * shape.hidden_size * tokens**2
+    vision = 2.0 * (shape.vision_parameters + shape.projector_parameters) * shape.image_tokens
+    passes = 3 if config.activation_checkpointing else 2
+    return vision + passes * (body + head), vision + body + head
+
+
+def estimate(
+    shape: ModelShape,
+    config: TrainingConfig,
+    workload: Workload,
+    base_fingerprint: str,
+    history: Sequence[PastRun] = (),
+) -> Estimate:
+    """Steps, memory, seconds and cost of a run.
+
+    The rate is the median of past runs of the same base model, card, precision, batch and checkpointing, newest three
+    first; without any it is the declared peak times :data:`EFFICIENCY`.
+    """
+    steps = total_steps(workload.train_samples, config)
+    tokens = shape.image_tokens + workload.text_tokens
+    trainable = trainable_parameters(shape, config)
+    total = shape.language_parameters + shape.vision_parameters + shape.projector_parameters
+
+    weights_gib = total * (2 if config.precision == "bf16" else 4) / GIB
+    trainable_gib = trainable * 16 / GIB
+    activations_gib = config.batch_size * activation_bytes(shape, config, tokens) / GIB
+    # Scores in the model's precision, their fp32 copy, its softmax and the gradient.
+    logits_gib = config.batch_size * workload.answer_tokens * shape.vocabulary * 14 / GIB
+    memory_gib = _RUNTIME_GIB + _FRAGMENTATION * (weights_gib + trainable_gib + activations_gib + logits_gib)
+
+    train_flops, val_flops = sample_flops(shape, config, tokens, workload.answer_tokens)
+    rates = [
+        run.samples_per_s
+        for run in history
+        if (run.base_fingerprint, run.card, run.precision, run.batch_size, run.activation_checkpointing)
+        == (base_fingerprint, config.card.name, config.precision, config.batch_size, config.activation_checkpointing)
+    ][-_PREFERRED_HISTORY:]
+    if rates:
+        rate = sorted(rates)[len(rates) // 2]
+        based_on = f"{len(rates)} past runs of this base model on {config.card.name}"
+    else:
+        rate = config.card.peak_tflops * 1e12 * EFFICIENCY / train_flops
+        based_on = f"{EFFICIENCY:.0%} of {config.card.peak_tflops:g} TFLOP/s"
+    per_step = config.batch_size * config.gradient_accumulation
+    per_epoch = steps_per_epoch(workload.train_samples, config)
+    trained = steps * min(per_step, workload.train_samples / per_epoch) if per_epoch else 0.0
+    validations = math.ceil(steps / config.evaluate_every_steps)
+    validated = validations * workload.val_samples * val_flops / train_flops
+    seconds = _START_SECONDS + (trained + validated) / rate
+    hours = seconds / 3600
+    return Estimate(
+        steps=steps,
+        sample_tokens=tokens,
+        trainable_parameters=trainable,
+        total_parameters=total,
+        weights_gib=round(weights_gib, 3),
+        trainable_gib=round(trainable_gib, 3),
+        activations_gib=round(activations_gib, 3),
+        logits_gib=round(logits_gib, 3),
+        memory_gib=round(memory_gib, 3),
+        samples_per_s=round(rate, 4),
+        based_on=based_on,
+        seconds=round(seconds, 1),
+        gpu_hours=round(hours, 4),
+        cost=round(hours * config.card.price_per_hour, 2),
+    )

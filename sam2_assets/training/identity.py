@@ -1,0 +1,68 @@
+"""Which base model this is, by its contents, so that a plan means the same weights on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sam2_assets.errors import TrainingError
+from sam2_assets.training.families import family_by_name, family_of
+from sam2_assets.training.families.base_files import config_path
+
+_WHOLE_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+_WEIGHTS = "*.safetensors"
+
+
+class BaseModelIdentity(BaseModel):
+    """A base model's name and contents.
+
+    ``fingerprint`` is a hash over the folder's configuration and tokenizer files and its weights; of a hub's model it
+    is a hash over id and commit, since a commit fixes both.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="the hub's model id, or the folder's own name")
+    commit: str | None = Field(description="of a hub model")
+    family: str = Field(description="model family that trains it")
+    fingerprint: str = Field(description="sha256 of what decides its outputs")
+
+
+def identify(base_model: str, revision: str | None = None, family: str | None = None) -> BaseModelIdentity:
+    """The identity of a folder on this machine or of a hub's model.
+
+    Raises:
+        TrainingError: ``base_model_missing``, ``base_model_unreachable``, ``base_model_unreadable``,
+            ``unsupported_architecture``, ``unknown_family``, or ``base_model_without_weights``.
+    """
+    known = family_by_name(family) if family else family_of(base_model, revision)
+    config = config_path(base_model, revision)
+    folder = Path(base_model).expanduser()
+    if folder.is_dir():
+        return BaseModelIdentity(
+            name=folder.resolve().name, commit=None, family=known.name, fingerprint=_of_folder(folder)
+        )
+    # The hub's cache keeps each commit in its own folder, which is named after it.
+    commit = config.parent.name
+    fingerprint = hashlib.sha256(f"{base_model}@{commit}".encode()).hexdigest()
+    return BaseModelIdentity(name=base_model, commit=commit, family=known.name, fingerprint=fingerprint)
+
+
+def _of_folder(folder: Path) -> str:
+    weights = sorted(folder.glob(_WEIGHTS))
+    if not weights:
+        raise TrainingError(
+            "base_model_without_weights",
+            "the folder holds no *.safetensors",
+            file=str(folder),
+            remedy="Save the model with save_pretrained(safe_serialization=True); pickled weights are not read.",
+        )
+    files = {path for pattern in _WHOLE_FILES for path in folder.glob(pattern)} | set(weights)
+    entries: dict[str, str] = {}
+    for path in sorted(files):
+        with path.open("rb") as stream:
+            entries[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

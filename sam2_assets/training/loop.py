@@ -1,0 +1,324 @@
+"""The training loop: Hugging Face's Trainer with our loss, optimiser groups, validation, checkpoints and manners.
+
+Every step is logged into the Trainer's history, which checkpoints carry, so that curves and figures of a resumed run
+are those of an uninterrupted one. When to validate, save and stop is decided in one place, :class:`Rhythm`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sam2_assets.errors import TrainingError
+from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.adapters import (
+    Adapted,
+    parameter_groups,
+    parameters_without_gradient,
+    read_weights,
+    write_weights,
+)
+from sam2_assets.training.checkpoints import Checkpoint, Checkpoints
+from sam2_assets.training.collation import Collator, SampleList
+from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.loss import answer_loss, supervised_tokens
+from sam2_assets.training.stopping import StopRequest
+
+_CLOCK_FILE = "clock.json"
+_STEPS_BEFORE_BUDGET_IS_JUDGED = 5
+_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+@dataclass
+class Clock:
+    """What the steps took so far; the first step of each session is left out, as it warms caches up."""
+
+    sessions: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+    def write(self, folder: Path) -> None:
+        """Write it into a checkpoint."""
+        (folder / _CLOCK_FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Clock:
+        """Read it from a checkpoint."""
+        return cls(**json.loads((folder / _CLOCK_FILE).read_text(encoding="utf-8")))
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
+    """bf16 arithmetic over fp32 trainable weights, or plain fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+class _ValidationStoppedError(Exception):
+    """Control flow: the process was asked to end while it validated."""
+
+
+class LoopTrainer(Trainer):
+    """Trainer for one plan.
+
+    Args:
+        adapted: the PEFT model.
+        projector_modules: names of the modules that learn at the projector's rate.
+        config: what the person chose.
+        steps: optimiser steps of the whole run.
+        train: training samples, in the order that the seeded shuffle starts from.
+        validation: validation samples; may be empty.
+        collator: makes batches.
+        checkpoints: where to save.
+        stop: whether the process was asked to end.
+        work: folder for the Trainer's own use.
+    """
+
+    def __init__(
+        self,
+        adapted: Adapted,
+        *,
+        projector_modules: Sequence[str],
+        config: TrainingConfig,
+        steps: int,
+        train: Sequence[Sample],
+        validation: Sequence[Sample],
+        collator: Collator,
+        checkpoints: Checkpoints,
+        stop: StopRequest,
+        work: Path,
+    ) -> None:
+        self._config = config
+        self._projector_modules = tuple(projector_modules)
+        self._validation = validation
+        self._checkpoints = checkpoints
+        self._stop = stop
+        self.clock = Clock()
+        on_gpu = torch.cuda.is_available()
+        arguments = TrainingArguments(
+            output_dir=str(work),
+            max_steps=steps,
+            per_device_train_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.gradient_accumulation,
+            learning_rate=config.optimizer.learning_rate,
+            lr_scheduler_type=_SCHEDULES[config.optimizer.scheduler],
+            # Always a whole number of steps: the Trainer reads a float below 1 as a share.
+            warmup_steps=math.ceil(config.optimizer.warmup_ratio * steps),
+            max_grad_norm=config.optimizer.max_grad_norm,
+            seed=config.seed,
+            data_seed=config.seed,
+            activation_checkpointing=config.activation_checkpointing,
+            activation_checkpointing_kwargs={"use_reentrant": False} if config.activation_checkpointing else None,
+            logging_strategy="steps",
+            logging_steps=1,
+            # A loss that is not a number must stop the run, not be averaged away.
+            logging_nan_inf_filter=False,
+            save_strategy="no",
+            eval_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=on_gpu,
+            use_cpu=not on_gpu,
+        )
+        super().__init__(model=adapted.model, args=arguments, train_dataset=SampleList(train), data_collator=collator)
+        self.remove_callback(PrinterCallback)
+        # `answer_loss` divides by the supervised tokens of all accumulated batches itself.
+        self.model_accepts_loss_kwargs = True
+        self.loss_is_scaled_for_ga = True
+        self.add_callback(Rhythm(self))
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on."""
+        return len(self._validation) > 0
+
+    def run(self, resume: Checkpoint | None) -> bool:
+        """Train to the last step, or until the process is asked to end.
+
+        Returns:
+            Whether the last step was reached; if not, a checkpoint of the step reached was written.
+
+        Raises:
+            TrainingError: ``loss_not_finite``, ``no_gradient``, ``over_budget``, or about a sample.
+        """
+        self.train(resume_from_checkpoint=str(resume.folder) if resume else None)
+        return int(self.state.global_step) >= int(self.state.max_steps)
+
+    # What the Trainer calls
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """The trimmed cross-entropy (see ``loss.answer_loss``)."""
+        tokens = supervised_tokens(inputs["labels"]) if num_items_in_batch is None else num_items_in_batch
+        with autocast(self._config.precision, self.args.device):
+            loss = answer_loss(model, inputs, tokens)
+        if not torch.isfinite(loss):
+            raise self._not_finite("loss", loss.item())
+        return (loss, {}) if return_outputs else loss
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with adapters and projector at their own rates."""
+        if self.optimizer is None:
+            settings = self._config.optimizer
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(
+                    self.model,
+                    self._projector_modules,
+                    adapters_rate=settings.learning_rate,
+                    projector_rate=settings.projector_learning_rate or settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                )
+            )
+        return self.optimizer
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Mean cross-entropy per answer token over the validation samples; draws no random number."""
+        model: Any = self.model
+        collate: Any = self.data_collator
+        device = self.args.device
+        model.eval()
+        size = self._config.batch_size
+        total, tokens = 0.0, 0
+        for start in range(0, len(self._validation), size):
+            if self._stop.requested:
+                raise _ValidationStoppedError
+            batch = collate(self._validation[start : start + size])
+            on_device = {name: value.to(device) for name, value in batch.items()}
+            with torch.no_grad(), autocast(self._config.precision, device):
+                total += answer_loss(model, on_device, 1).item()
+            tokens += supervised_tokens(batch["labels"])
+        metrics = {f"{metric_key_prefix}_loss": total / tokens}
+        if not math.isfinite(metrics[f"{metric_key_prefix}_loss"]):
+            raise self._not_finite("validation loss", total)
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> dict[str, float]:
+        try:
+            return self.evaluate()
+        except _ValidationStoppedError:
+            # The step itself is done: save it. The resumed run validates it first (Rhythm.on_train_begin).
+            self.control.should_evaluate = False
+            self.control.should_save = True
+            self.control.should_training_stop = True
+            return {}
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        trainer: Any = super()
+        norm = trainer._get_grad_norm(model, grad_norm=grad_norm)
+        if not math.isfinite(float(norm)):
+            raise self._not_finite("gradient norm", float(norm))
+        return norm
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with self._checkpoints.writing(self.state.global_step) as draft:
+            write_weights(self.model, draft)
+            self._save_optimizer_and_scheduler(str(draft))
+            self._save_rng_state(str(draft))
+            self.state.save_to_json(str(draft / "trainer_state.json"))
+            self.clock.write(draft)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        read_weights(self.model, Path(resume_from_checkpoint))
+        self.clock = Clock.read(Path(resume_from_checkpoint))
+
+    def _not_finite(self, what: str, value: float) -> TrainingError:
+        return TrainingError(
+            "loss_not_finite",
+            f"the {what} of step {self.state.global_step + 1} is not a number",
+            field="optimizer.learning_rate",
+            value=self._config.optimizer.learning_rate,
+            remedy=f"Lower the learning rate (the {what} is {value}), or raise optimizer.warmup_ratio.",
+        )
+
+
+class Rhythm(TrainerCallback):
+    """When to validate, save and stop; what must hold at the first step; what the steps take."""
+
+    def __init__(self, trainer: LoopTrainer) -> None:
+        self._trainer = trainer
+        self._started = 0.0
+        self._durations: list[float] = []
+
+    def _validation_due(self, state: TrainerState) -> bool:
+        every = self._trainer._config.evaluate_every_steps
+        step = state.global_step
+        return self._trainer.validates and step > 0 and (step % every == 0 or step >= state.max_steps)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Make up for a validation that the end of the previous session cut short."""
+        self._trainer.clock.sessions += 1
+        done = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
+        if self._validation_due(state) and not done:
+            self._trainer.evaluate()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the step's clock."""
+        self._started = time.perf_counter()
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """At the first step of a session every trainable weight must have a gradient."""
+        if self._durations:
+            return
+        missing = parameters_without_gradient(self._trainer.model)
+        if missing:
+            raise TrainingError(
+                "no_gradient",
+                f"{len(missing)} trainable weights got no gradient",
+                field=missing[0],
+                remedy="Set lora.targets to layers that the answer's tokens pass through, or leave it empty.",
+            )
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Decide what follows the step."""
+        self._durations.append(time.perf_counter() - self._started)
+        if len(self._durations) > 1:
+            self._trainer.clock.steps += 1
+            self._trainer.clock.seconds += self._durations[-1]
+        if len(self._durations) == _STEPS_BEFORE_BUDGET_IS_JUDGED:
+            self._judge_budget(state)
+        stopping = self._trainer._stop.requested
+        last = state.global_step >= state.max_steps
+        every = self._trainer._config.checkpoints.every_steps
+        control.should_evaluate = self._validation_due(state)
+        control.should_save = last or stopping or state.global_step % every == 0
+        control.should_training_stop = last or stopping
+        return control
+
+    def _judge_budget(self, state: TrainerState) -> None:
+        per_step = statistics.median(self._durations[1:])
+        hours = (state.max_steps * per_step) / 3600
+        allowed = self._trainer._config.budget.max_gpu_hours
+        if hours > allowed:
+            raise TrainingError(
+                "over_budget",
+                f"{state.max_steps} steps of {per_step:.2f} s as measured take {hours:.2f} hours",
+                field="budget.max_gpu_hours",
+                value=allowed,
+                remedy="Lower max_steps, epochs or max_samples, or raise the budget; then plan and approve again.",
+            )
