@@ -7,6 +7,7 @@ that one, ``corpus.settings.yaml`` at the root for the corpus. A launchpad form 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,3 +138,9 @@ def describe(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[
         else:
             rows.append((f"{prefix}{name}", str(default), info.description or ""))
     return rows
+
+
+def write_section(section: BaseModel, folder: Path, name: str = "settings.json") -> None:
+    """Record what was decided with the artifact it decided: the record enters the artifact's hash."""
+    text = json.dumps(section.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    (folder / name).write_text(text + "\n", encoding="utf-8")

@@ -159,7 +159,7 @@ class Store:
                 "disk_full",
                 f"no room left while writing {'/'.join(asset)}",
                 file=str(self.root),
-                remedy="Free space or move the store (SAM2_ASSETS_ROOT), then run again; nothing published was changed.",
+                remedy="Free space or move the store (SAM2_ASSETS_ROOT), then run again; nothing published is lost.",
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -42,7 +42,9 @@ def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
         )
     if code == -signal.SIGKILL:
         problem = "the process was killed (signal 9), most often because the machine ran out of memory"
-        remedy = "Lower training.batch_size or give the run more memory, then run again: it resumes from its checkpoint."
+        remedy = (
+            "Lower training.batch_size or give the run more memory, then run again: it resumes from its checkpoint."
+        )
     elif code < 0:
         problem, remedy = f"the process died of signal {-code} ({signal.Signals(-code).name})", "See the compute logs."
     elif code == _EXIT_INTERRUPTED:

@@ -90,3 +90,19 @@ def current_of_all_partitions(
         else:
             members[partition] = member
     return members, rejected
+
+
+def recorded(instance: dg.DagsterInstance, key: dg.AssetKey, name: str) -> dict[str, str]:
+    """One metadata value of the newest materialization of every partition that has it."""
+    ids = list(instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION).values())
+    if not ids:
+        return {}
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, storage_ids=ids), limit=len(ids)
+    ).records
+    found = {}
+    for record in records:
+        event = record.asset_materialization
+        if event is not None and event.partition and name in event.metadata:
+            found[event.partition] = str(event.metadata[name].value)
+    return found

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from sam2_assets.assets.lineage import recorded
+from sam2_assets.assets.scope import VIDEO
+from sam2_assets.assets.video import UPLOAD_FINGERPRINT
 from sam2_assets.inbox import Upload, scan
 from sam2_assets.partitions import videos
 from sam2_assets.resources import StoreResource
@@ -46,7 +49,9 @@ def plan_tick(
     settled = [u for u in changed if now - _touched(u) >= SETTLE_S]
     launches = tuple(settled[:most])
     # The cursor keeps what it knows of uploads that are gone: putting the same file back is not news.
-    return TickPlan(launches, {**cursor, **{u.partition: u.fingerprint() for u in launches}}, len(changed) - len(launches))
+    return TickPlan(
+        launches, {**cursor, **{u.partition: u.fingerprint() for u in launches}}, len(changed) - len(launches)
+    )
 
 
 def _touched(upload: Upload) -> float:
@@ -64,7 +69,10 @@ def _touched(upload: Upload) -> float:
 def inbox_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
     """One tick, see ``plan_tick``."""
     uploads = scan(store.open().inbox)
-    plan = plan_tick(uploads, json.loads(context.cursor or "{}"), now=time.time())
+    launched: dict[str, str] = json.loads(context.cursor or "{}")
+    # What was imported by hand, before this sensor first ran, is not news either.
+    imported = recorded(context.instance, VIDEO.key("raw_export"), UPLOAD_FINGERPRINT)
+    plan = plan_tick(uploads, {**imported, **launched}, now=time.time())
     if not plan.launches:
         waiting = f", {plan.waiting} still being copied" if plan.waiting else ""
         return dg.SkipReason(f"no new export among {len(uploads)} in {store.open().inbox}{waiting}")

@@ -1,0 +1,48 @@
+# Everything that is done to this repository, one target each. `make demo` and `make test` set themselves up.
+SHELL := /bin/bash
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# DAGSTER_HOME is the repository: dagster.yaml lies there, its state in .state.
+export DAGSTER_HOME := $(CURDIR)
+export SAM2_ASSETS_ROOT ?= var/store
+
+.PHONY: help demo test ui check format seeds clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml constraints.txt requirements-demo.txt
+	@echo "Setting up $(VENV): about 2 GB of packages, once"
+	python3.11 -m venv $(VENV) || python3 -m venv $(VENV)
+	@# torch first and alone: resolved together with the rest, pip would bring gigabytes of CUDA packages.
+	$(PY) -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-demo.txt
+	@touch $@
+
+demo: $(STAMP) ## sample exports through Dagster, one corpus adapter trained, scored, carded, served: about 12 minutes
+	$(VENV)/bin/sam2-assets demo
+
+test: $(STAMP) ## the whole test suite, with coverage of the core
+	scripts/install_browser.sh
+	$(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=xml:var/coverage.xml
+
+ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
+	@echo "http://127.0.0.1:3000"
+	$(VENV)/bin/dg dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+check: $(STAMP) ## lint, formatting and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(STAMP) ## apply the linter's fixes and the formatting
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+seeds: $(STAMP) ## the demo's training with three seeds: is the score luck?
+	$(VENV)/bin/sam2-assets demo --seeds 3
+
+clean: ## forget the demo: state, store, sample (not the environment)
+	rm -rf .state var logs .logs_queue

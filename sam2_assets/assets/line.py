@@ -1,0 +1,202 @@
+"""From splits to a served adapter: one factory, used per video and for the corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+
+from sam2_assets.approvals import approval_of
+from sam2_assets.assets import showcase
+from sam2_assets.assets.child_process import run_child
+from sam2_assets.assets.forms import form_of
+from sam2_assets.assets.lineage import Materialized
+from sam2_assets.assets.scope import Scope
+from sam2_assets.assets.station import Station, failures_explained
+from sam2_assets.checks.gates import require_gates
+from sam2_assets.errors import GateError
+from sam2_assets.packaging import write_repository
+from sam2_assets.resources import StoreResource
+from sam2_assets.store import ArtifactRef
+from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan, needs_approval
+from sam2_assets.workarea import lease
+
+TrainingForm = form_of(TrainingConfig)
+Result = dg.MaterializeResult[Any]
+GPU_POOL = "gpu"
+IMAGE_POOL = "image"
+
+
+def dataset_folders(station: Station, splits: ArtifactRef) -> dict[str, Path]:
+    """The verified dataset folder of every video that the splits name, by video id."""
+    named = station.store.inputs(splits)
+    return {
+        name.removeprefix("dataset:"): station.folder(ref)
+        for name, ref in sorted(named.items())
+        if name.startswith("dataset:")
+    }
+
+
+def _job(folder: Path, name: str, fields: Mapping[str, object]) -> str:
+    path = folder / name
+    path.write_text(json.dumps(fields, indent=1, sort_keys=True, default=str), encoding="utf-8")
+    return str(path)
+
+
+def _require_approval(station: Station, plan: Plan, scope: Scope) -> str:
+    """Who approved the plan, or that it needs nobody.
+
+    Raises:
+        GateError: ``not_approved``.
+    """
+    approval = approval_of(station.store.root, plan.plan_hash)
+    if approval is not None:
+        return f"{approval.approved_by}, {approval.approved_at.isoformat()}"
+    if not needs_approval(plan):
+        return "not needed: below training.budget.auto_approve_gpu_hours"
+    raise GateError(
+        "not_approved",
+        f"the plan needs {plan.estimate.gpu_hours:.3g} GPU-hours and nobody has approved it",
+        file=f"{scope.key('training_plan').to_user_string()} {plan.plan_hash[:12]}",
+        remedy=f"Look at the plan, then: sam2-assets approve {station.partition or 'corpus'}",
+    )
+
+
+def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
+    """The assets from ``training_plan`` to ``deploy_image`` of one scope."""
+    splits_key, plan_key, adapter_key = scope.key("splits"), scope.key("training_plan"), scope.key("lora_adapter")
+    evaluation_key, card_key = scope.key("evaluation"), scope.key("model_card")
+
+    @dg.asset(
+        key=plan_key, deps=[splits_key], partitions_def=scope.partitions, group_name=scope.group, code_version="1"
+    )
+    def training_plan(context: dg.AssetExecutionContext, config: TrainingForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
+        """What the training would do, need and cost, before any GPU starts. Then it waits for an approval."""
+        with failures_explained():
+            station = Station(context, store, "training", config)
+            splits = station.take(splits_key, scope.split_gates)
+            settings = station.settings().settings.training
+            plan = make_plan(station.folder(splits), settings, datasets=dataset_folders(station, splits.ref))
+            with station.publish() as draft:
+                (draft.folder / PLAN_FILE).write_text(plan.to_json(), encoding="utf-8")
+            approved = not needs_approval(plan) or approval_of(station.store.root, plan.plan_hash) is not None
+            return station.result(draft.published, showcase.of_plan(plan, approved, station.partition or "corpus"))
+
+    @dg.asset(
+        key=adapter_key,
+        deps=[plan_key],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        code_version="1",
+        pool=GPU_POOL,
+        kinds={"pytorch"},
+    )
+    def lora_adapter(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+        """Executes the approved plan in a child process; resumes from the plan's last checkpoint if there is one."""
+        with failures_explained():
+            station = Station(context, store)
+            planned = station.take(plan_key, scope.plan_gates)
+            plan = Plan.read(station.folder(planned) / PLAN_FILE)
+            splits = station.store.inputs(planned.ref)["splits"]
+            require_gates(
+                context.instance, Materialized(splits_key, station.partition, splits, 0, ""), scope.split_gates
+            )
+            approved_by = _require_approval(station, plan, scope)
+            with (
+                lease(station.store.work, plan.plan_hash, f"run {context.run.run_id}") as held,
+                station.publish({"splits": splits}) as draft,
+            ):
+                fields = {
+                    "plan": station.folder(planned) / PLAN_FILE,
+                    "splits": station.folder(splits),
+                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
+                    "work": held.folder,
+                    "out": draft.folder,
+                }
+                job = _job(held.folder, "job.json", fields)
+                run_child(context, "sam2_assets.training", [job], inherited=[held.descriptor])
+                facts = showcase.of_adapter(draft.folder)
+            return station.result(draft.published, {"approved_by": approved_by, **facts})
+
+    @dg.asset(
+        key=evaluation_key,
+        deps=[adapter_key],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        code_version="1",
+        pool=GPU_POOL,
+        kinds={"pytorch"},
+    )
+    def evaluation(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+        """The adapter's score on the test frames, beside the base model, a control and a baseline, with intervals."""
+        with failures_explained():
+            station = Station(context, store)
+            adapter = station.take(adapter_key)
+            made_from = station.store.inputs(adapter.ref)
+            plan, splits = made_from["training_plan"], made_from["splits"]
+            with station.publish({"training_plan": plan, "splits": splits}) as draft, TemporaryDirectory() as scratch:
+                fields = {
+                    "plan": station.folder(plan) / PLAN_FILE,
+                    "splits": station.folder(splits),
+                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
+                    "adapter": station.folder(adapter),
+                    "out": draft.folder,
+                }
+                run_child(context, "sam2_assets.evaluation", [_job(Path(scratch), "job.json", fields)])
+                facts = showcase.of_evaluation(draft.folder)
+            return station.result(draft.published, facts)
+
+    @dg.asset(
+        key=card_key, deps=[evaluation_key], partitions_def=scope.partitions, group_name=scope.group, code_version="1"
+    )
+    def model_card(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+        """The model repository: adapter, card with the measured numbers, a runnable example."""
+        with failures_explained():
+            station = Station(context, store)
+            measured = station.take(evaluation_key)
+            made_from = station.store.inputs(measured.ref)
+            with station.publish(made_from) as draft:
+                write_repository(
+                    adapter=station.folder(made_from["lora_adapter"]),
+                    evaluation=station.folder(measured),
+                    plan=station.folder(made_from["training_plan"]),
+                    splits=station.folder(made_from["splits"]),
+                    out=draft.folder,
+                )
+                facts = showcase.of_card(draft.folder)
+            return station.result(draft.published, facts)
+
+    @dg.asset(
+        key=scope.key("deploy_image"),
+        deps=[card_key],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        code_version="1",
+        pool=IMAGE_POOL,
+        kinds={"docker"},
+    )
+    def deploy_image(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+        """A build context whose server was started and answered as the evaluation recorded."""
+        with failures_explained():
+            station = Station(context, store)
+            repository = station.take(card_key)
+            made_from = station.store.inputs(repository.ref)
+            splits = made_from["splits"]
+            with station.publish(made_from) as draft, TemporaryDirectory() as scratch:
+                fields = {
+                    "repository": station.folder(repository),
+                    "evaluation": station.folder(made_from["evaluation"]),
+                    "splits": station.folder(splits),
+                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
+                    "out": draft.folder,
+                }
+                run_child(context, "sam2_assets.packaging", [_job(Path(scratch), "job.json", fields)])
+                facts = showcase.of_deployment(draft.folder)
+            return station.result(draft.published, facts)
+
+    return [training_plan, lora_adapter, evaluation, model_card, deploy_image]

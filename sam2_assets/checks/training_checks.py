@@ -1,0 +1,103 @@
+"""The gates of training: on the splits what makes a score meaningless, on the plan what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from sam2_assets.assets.lineage import Materialized, current
+from sam2_assets.assets.scope import FIT_TO_TRAIN, LEAKAGE_GATE, PLAN_GATES, SIZE_GATE, Scope
+from sam2_assets.assets.station import failures_explained
+from sam2_assets.checks.verdicts import results, spec
+from sam2_assets.errors import StoreError
+from sam2_assets.quality import Stage, assess
+from sam2_assets.quality.settings import QualitySettings
+from sam2_assets.resources import StoreResource
+from sam2_assets.splitting import enough_samples, no_leakage, read_splits
+from sam2_assets.splitting.settings import SplitSettings
+from sam2_assets.tables import Tables
+from sam2_assets.training.plan import PLAN_FILE, Plan
+
+_MEANINGS = {
+    LEAKAGE_GATE: "No validation or test frame lies within the guard gap of a training frame of the same video.",
+    SIZE_GATE: "There are enough training, validation and test frames for a score to mean something.",
+    "fits_card": "The training fits into the declared card's memory.",
+    "within_budget": "The training stays within training.budget.max_gpu_hours.",
+    "enough_training_samples": "There is at least one full step of training samples.",
+    "has_validation_samples": "There are validation samples to see overfitting by.",
+}
+
+
+def _data(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> Materialized:
+    partition = context.partition_key if context.has_partition_key else None
+    found = current(context.instance, key, partition, context.run.run_id)
+    if found is None:
+        raise StoreError(
+            "not_materialized",
+            "there is no version of it yet",
+            file=key.to_user_string(),
+            remedy="Materialize it first.",
+        )
+    return found
+
+
+def _gate_spec(scope: Scope, asset: str, name: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=name,
+        asset=scope.key(asset),
+        blocking=True,
+        description=_MEANINGS[name],
+        partitions_def=scope.partitions,
+    )
+
+
+def _result(
+    key: dg.AssetKey, data: Materialized, name: str, passed: bool, message: str, remedy: str
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=name,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=message,
+        metadata={"data_version": data.ref.sha256, "message": message, "remedy": remedy},
+    )
+
+
+def training_gates(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """The checks on ``splits`` and ``training_plan`` of one scope."""
+    splits_key, plan_key = scope.key("splits"), scope.key("training_plan")
+    quality = [] if scope.partitions is None else [spec(check, splits_key, scope.partitions) for check in FIT_TO_TRAIN]
+    split_specs = [*quality, *(_gate_spec(scope, "splits", name) for name in (LEAKAGE_GATE, SIZE_GATE))]
+
+    @dg.multi_asset_check(name=f"{scope.group}_split_gates", specs=split_specs)
+    def split_gates(context: dg.AssetCheckExecutionContext, store: StoreResource) -> Iterator[dg.AssetCheckResult]:
+        """Is the data fit to train on, by the thresholds and waivers recorded with the splits?"""
+        with failures_explained():
+            data, opened = _data(context, splits_key), store.open()
+            folder = opened.open(data.ref)
+            if quality:
+                raw = opened.open(opened.inputs(data.ref)["raw_export"])
+                settings = QualitySettings.model_validate_json((folder / "quality_settings.json").read_bytes())
+                findings = assess(Tables.read(raw), raw, settings, stage=Stage.TRAINING_PLAN)
+                shown = {check.id for check in FIT_TO_TRAIN}
+                yield from results(findings, data, splits_key, [v for v in findings.verdicts if v.check_id in shown])
+            table = read_splits(folder)
+            split_settings = SplitSettings.model_validate_json((folder / "settings.json").read_bytes())
+            for name, measure in ((LEAKAGE_GATE, no_leakage), (SIZE_GATE, enough_samples)):
+                outcome = measure(table, split_settings)
+                yield _result(splits_key, data, name, outcome.passed, outcome.message, outcome.remedy)
+
+    plan_specs = [_gate_spec(scope, "training_plan", name) for name in PLAN_GATES]
+
+    @dg.multi_asset_check(name=f"{scope.group}_plan_gates", specs=plan_specs)
+    def plan_gates(context: dg.AssetCheckExecutionContext, store: StoreResource) -> Iterator[dg.AssetCheckResult]:
+        """Does the plan fit the card and the budget?"""
+        with failures_explained():
+            data = _data(context, plan_key)
+            plan = Plan.read(store.open().open(data.ref) / PLAN_FILE)
+            for check in plan.checks:
+                yield _result(plan_key, data, check.id, check.passed, check.message, check.remedy)
+
+    return [split_gates, plan_gates]

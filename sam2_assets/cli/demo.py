@@ -1,0 +1,179 @@
+"""``sam2-assets demo``: the whole line on the built-in sample, through Dagster, with a scoreboard at the end.
+
+Every step looks first whether it was done before with the same inputs: a second demo prints the same scoreboard within
+seconds, and one that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from sam2_assets import inbox
+from sam2_assets.approvals import approve
+from sam2_assets.assets.lineage import current, recorded
+from sam2_assets.assets.scope import CORPUS, VIDEO
+from sam2_assets.assets.video import UPLOAD_FINGERPRINT
+from sam2_assets.cli.instance import Platform, Say, add_partition, open_platform, run_here
+from sam2_assets.evaluation import scoreboard
+from sam2_assets.sample import SampleVideo, write_sample
+from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE
+from sam2_assets.store import file_sha256, write_atomically
+from sam2_assets.training.plan import PLAN_FILE, Plan
+
+_SAMPLE = Path("var/sample")
+_BASE_MODEL = Path("var/base_model")
+_VIDEOS = 8
+_SEED = 0
+_APPROVER = "make demo"
+
+
+class Clock:
+    """Prints numbered headings with the minutes gone."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Print one heading."""
+        print(f"[{(time.monotonic() - self.started) / 60:4.1f} min] {text}", flush=True)
+
+
+def _sample(clock: Clock) -> list[SampleVideo]:
+    """Draw the sample, unless its record says that it is there, whole and of this seed."""
+    record = _SAMPLE / "sample.json"
+    if record.is_file():
+        written = json.loads(record.read_text(encoding="utf-8"))
+        paths = [Path(name) for name in written["files"]]
+        if written["seed"] == _SEED and all(p.is_file() and file_sha256(p) == written["files"][str(p)] for p in paths):
+            clock("the sample is there already")
+            return [
+                SampleVideo(v["name"], Path(v["export"]), Path(v["source"]), Path(v["truth"]), tuple(v["labels"]))
+                for v in written["videos"]
+            ]
+    clock(f"drawing {_VIDEOS} sample videos and exporting them as the SAM2 demo does")
+    made = write_sample(_SAMPLE, seed=_SEED, videos=_VIDEOS, on_progress=Say("  "))
+    contents = {
+        "seed": _SEED,
+        "files": {str(p): file_sha256(p) for v in made for p in (v.export, v.source)},
+        "videos": [
+            {
+                "name": v.name,
+                "export": str(v.export),
+                "source": str(v.source),
+                "truth": str(v.truth),
+                "labels": v.labels,
+            }
+            for v in made
+        ],
+    }
+    write_atomically(record, json.dumps(contents, indent=1).encode())
+    return made
+
+
+def _base_model(clock: Clock) -> None:
+    """Put the base model together in a child process: torch stays out of this one."""
+    clock("putting the base model together (SmolLM2-135M and EfficientNet-Lite0), once")
+    command = [sys.executable, "-m", "sam2_assets.training.demo_base", "--out", str(_BASE_MODEL)]
+    subprocess.run(command, check=True)
+
+
+def _write_settings(root: Path) -> None:
+    """The demo's settings, unless a person has changed them."""
+    path = root / PROJECT_FILE
+    if path.exists():
+        return
+    values = yaml.safe_load(files("sam2_assets.cli").joinpath("demo_settings.yaml").read_text(encoding="utf-8"))
+    values["training"]["base_model"] = str(_BASE_MODEL.resolve())
+    write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def _import(platform: Platform, samples: list[SampleVideo], clock: Clock) -> int:
+    """Bring every sample video to its splits; how many of them failed."""
+    store, failed = platform.store.open(), 0
+    imported = recorded(platform.instance, VIDEO.key("raw_export"), UPLOAD_FINGERPRINT)
+    for number, sample in enumerate(samples, 1):
+        upload = next((u for u in inbox.scan(store.inbox) if u.object_key == sample.export.name), None)
+        if upload is None or file_sha256(upload.archive) != file_sha256(sample.export):
+            upload = inbox.submit(store.inbox, sample.export, video=sample.source)
+        done = current(platform.instance, VIDEO.key("splits"), upload.partition) is not None
+        if done and imported.get(upload.partition) == upload.fingerprint():
+            continue
+        clock(f"{number}/{len(samples)} {upload.partition}")
+        add_partition(platform.instance, upload.partition)
+        outcome = run_here(platform, "ingest_to_splits", upload.partition, Say("  "))
+        for reason in outcome.reasons:
+            print(f"  failed: {reason}")
+        failed += not outcome.success
+    return failed
+
+
+def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None:
+    """Plan, approve, train, evaluate, card and serve the corpus with one seed; its scores, or None if a run failed."""
+    store = platform.store.open()
+    path = store.root / CORPUS_FILE
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    values.setdefault("training", {})["seed"] = seed
+    write_atomically(path, yaml.safe_dump(values).encode())
+    clock(f"planning the corpus, seed {seed}")
+    if not run_here(platform, "plan_corpus", None, Say("  ")).success:
+        return None
+    planned = current(platform.instance, CORPUS.key("training_plan"), None)
+    if planned is None:
+        return None
+    plan = Plan.read(store.open(planned.ref) / PLAN_FILE)
+    clock(
+        f"plan {plan.plan_hash[:12]}: {plan.data.train_samples} samples, {plan.estimate.steps} steps, "
+        f"about {plan.estimate.seconds / 60:.0f} min; approved by the demo"
+    )
+    approve(store.root, plan.plan_hash, _APPROVER)
+    if not _made_from(platform, plan):
+        clock("training, evaluating, writing the card, serving")
+        outcome = run_here(platform, "train_corpus", None, Say("  "))
+        if not outcome.success:
+            for reason in outcome.reasons:
+                print(f"  failed: {reason}")
+            return None
+    measured = current(platform.instance, CORPUS.key("evaluation"), None)
+    if measured is None:
+        return None
+    scores: dict[str, Any] = json.loads((store.open(measured.ref) / "scores.json").read_text(encoding="utf-8"))
+    return scores
+
+
+def _made_from(platform: Platform, plan: Plan) -> bool:
+    """Whether the newest deployment was made from exactly this plan."""
+    store = platform.store.open()
+    deployed = current(platform.instance, CORPUS.key("deploy_image"), None)
+    if deployed is None:
+        return False
+    used = store.inputs(deployed.ref).get("training_plan")
+    return used is not None and Plan.read(store.open(used) / PLAN_FILE).plan_hash == plan.plan_hash
+
+
+def run(seeds: int) -> int:
+    """The demo with so many seeds; the exit code."""
+    clock, console = Clock(), Console()
+    with open_platform() as platform:
+        samples = _sample(clock)
+        _base_model(clock)
+        _write_settings(platform.store.open().root)
+        if _import(platform, samples, clock):
+            return 1
+        for seed in range(seeds):
+            scores = _train(platform, seed, clock)
+            if scores is None:
+                return 1
+            console.print(scoreboard(scores))
+    clock("done")
+    print("next: make ui        the graph, the reports and the curves, at http://127.0.0.1:3000")
+    print("      sam2-assets submit YOUR_EXPORT.zip --video YOUR_VIDEO.mp4")
+    return 0

@@ -1,0 +1,59 @@
+"""Commands that need neither a store nor Dagster: sample, convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sam2_assets.errors import DatasetError
+from sam2_assets.exports import read_export
+from sam2_assets.instructions import InstructionSettings, build_dataset, write_view
+from sam2_assets.quality import QualitySettings, Stage, assess
+from sam2_assets.sample import write_sample
+from sam2_assets.settings import read_layer, resolve
+from sam2_assets.tables import Tables
+
+
+def write_sample_exports(out: Path, videos: int, seed: int) -> None:
+    """Write the sample into a folder, saying what was written."""
+    out.mkdir(parents=True, exist_ok=True)
+    made = write_sample(out, seed=seed, videos=videos, on_progress=lambda line: print(line, flush=True))
+    print(f"{len(made)} exports with their source videos in {out}")
+    print(f"next: sam2-assets inspect {made[0].export} --video {made[0].source}")
+
+
+def convert(archive: Path, to: str, out: Path, video: Path | None, settings: Path | None) -> None:
+    """Write one export in another tool's format.
+
+    Raises:
+        ExportError: the export cannot be read.
+        DatasetError: ``gate_failed``: its tables are unsound.
+        SettingsError: an unknown format, or a settings file that cannot be followed.
+    """
+    resolved = resolve([read_layer(settings)] if settings else []).settings
+    with TemporaryDirectory(prefix="sam2-assets-") as scratch:
+        raw, dataset = Path(scratch, "raw"), Path(scratch, "dataset")
+        raw.mkdir()
+        dataset.mkdir()
+        read_export(archive, raw, video=video, settings=resolved.importing)
+        require_sound_tables(archive, raw, resolved.quality)
+        chosen = resolved.instructions.model_dump() | {"formats": []}
+        build_dataset(raw, dataset, InstructionSettings.model_validate(chosen))
+        write_view(dataset, to, out)
+    print(f"{to} in {out}")
+
+
+def require_sound_tables(archive: Path, raw: Path, quality: QualitySettings) -> None:
+    """Refuse an export whose tables fail a gate, as the graph does.
+
+    Raises:
+        DatasetError: ``gate_failed``, with the first finding.
+    """
+    findings = assess(Tables.read(raw), raw, quality, stage=Stage.INSTRUCTION_DATASET)
+    for verdict in findings.stopping(Stage.INSTRUCTION_DATASET):
+        raise DatasetError(
+            "gate_failed",
+            f"gate {verdict.check_id} failed: {verdict.examples[0] if verdict.examples else ''}",
+            file=str(archive),
+            remedy=verdict.remedy,
+        )

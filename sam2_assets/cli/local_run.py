@@ -1,0 +1,207 @@
+"""``sam2-assets plan`` and ``train``: the line from exports to a model repository in one folder, without Dagster.
+
+The run file names exports and an output folder, and holds the same sections as every settings file:
+
+    exports: [cats.zip, {archive: dogs.zip, video: dogs.mp4}]
+    out: runs/animals
+    training: {base_model: models/llava, epochs: 2}
+
+The stations and the gates are the graph's; what a station made is reused while its inputs are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sam2_assets.cli.local import require_sound_tables
+from sam2_assets.errors import GateError, SettingsError
+from sam2_assets.exports import read_export
+from sam2_assets.instructions import build_dataset
+from sam2_assets.packaging import write_repository
+from sam2_assets.quality import Stage, assess
+from sam2_assets.settings import Layer, Settings, read_layer, resolve
+from sam2_assets.splitting import Source, enough_samples, no_leakage, read_splits, split
+from sam2_assets.store import file_sha256
+from sam2_assets.tables import Tables
+from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
+
+_EXIT_GATE = 3
+
+
+class RunExport(BaseModel):
+    """One export of a run file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    archive: Path
+    video: Path | None = None
+
+
+class _RunFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exports: list[RunExport] = Field(min_length=1)
+    out: Path
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Splits and datasets of a run file, ready to plan."""
+
+    settings: Settings
+    splits: Path
+    datasets: dict[str, Path]
+    out: Path
+
+
+def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
+    """Exports, output folder and settings of a run file; relative paths count from the file.
+
+    Raises:
+        SettingsError: naming the field.
+    """
+    values = dict(read_layer(path).values)
+    if not values:
+        raise SettingsError(
+            "empty_run_file", "no such file, or nothing in it", file=str(path), remedy="See docs/command.md."
+        )
+    own: dict[str, Any] = {name: values.pop(name) for name in ("exports", "out") if name in values}
+    if isinstance(own.get("exports"), list):
+        own["exports"] = [{"archive": e} if isinstance(e, str) else e for e in own["exports"]]
+    try:
+        parsed = _RunFile.model_validate(own)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "invalid_run_file",
+            first["msg"],
+            file=str(path),
+            field=".".join(str(part) for part in first["loc"]),
+            value=first["input"],
+            remedy="A run file has exports, out, and the sections of a settings file.",
+        ) from error
+    base = path.parent
+    settings = resolve([Layer(str(path), values)]).settings
+    model = base / settings.training.base_model
+    if model.is_dir():
+        training = settings.training.model_copy(update={"base_model": str(model)})
+        settings = settings.model_copy(update={"training": training})
+    exports = [RunExport(archive=base / e.archive, video=base / e.video if e.video else None) for e in parsed.exports]
+    return exports, base / parsed.out, settings
+
+
+def _prepare(path: Path) -> PreparedRun:
+    exports, out, settings = read_run_file(path)
+    out.mkdir(parents=True, exist_ok=True)
+    sources, datasets = [], {}
+    for number, export in enumerate(exports, 1):
+        print(f"[{number}/{len(exports)}] {export.archive.name}", flush=True)
+        raw, dataset = _import(export, out / "videos", settings)
+        findings = assess(Tables.read(raw), raw, settings.quality, stage=Stage.TRAINING_PLAN)
+        for verdict in findings.stopping(Stage.TRAINING_PLAN):
+            raise GateError(
+                "gate_failed",
+                f"gate {verdict.check_id} failed: {verdict.examples[0] if verdict.examples else ''}",
+                file=str(export.archive),
+                remedy=f"{verdict.remedy} Or waive it: quality.waivers.{verdict.check_id}: <reason>.",
+            )
+        video_id = Tables.read(raw).video_id
+        datasets[video_id] = dataset
+        digest = hashlib.sha256("".join(file_sha256(p) for p in sorted((dataset / "data").iterdir())).encode())
+        sources.append(
+            Source(video_id, export.archive.stem, dataset, {"sha256": digest.hexdigest()}, settings.quality.waivers)
+        )
+    splits = _fresh(out / "splits")
+    split(sources, splits, settings.splitting)
+    table = read_splits(splits)
+    for gate in (no_leakage(table, settings.splitting), enough_samples(table, settings.splitting)):
+        if not gate.passed:
+            raise GateError("gate_failed", gate.message, file=str(splits), remedy=gate.remedy)
+    return PreparedRun(settings, splits, datasets, out)
+
+
+def _import(export: RunExport, videos: Path, settings: Settings) -> tuple[Path, Path]:
+    """Read one export and build its dataset, unless that was done before with the same inputs and settings."""
+    parts = [
+        settings.importing.model_dump_json(),
+        settings.instructions.model_dump_json(),
+        settings.quality.model_dump_json(),
+    ]
+    parts += [file_sha256(p) for p in (export.archive, export.video) if p is not None and p.is_file()]
+    identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    place = videos / f"{export.archive.stem}-{identity[:12]}"
+    if not place.exists():
+        draft = _fresh(place.with_name(f".draft-{place.name}"))
+        (draft / "raw").mkdir()
+        (draft / "dataset").mkdir()
+        read_export(export.archive, draft / "raw", video=export.video, settings=settings.importing)
+        require_sound_tables(export.archive, draft / "raw", settings.quality)
+        build_dataset(draft / "raw", draft / "dataset", settings.instructions)
+        draft.rename(place)
+    return place / "raw", place / "dataset"
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _make_plan(run: PreparedRun) -> Plan:
+    made = make_plan(run.splits, run.settings.training, datasets=run.datasets)
+    (run.out / PLAN_FILE).write_text(made.to_json(), encoding="utf-8")
+    figures = made.estimate
+    print(
+        f"plan {made.plan_hash[:12]}: {made.base.name} ({made.base.family}), {made.data.train_samples} samples, "
+        f"{figures.steps} steps, {figures.memory_gib:.1f} GiB, about {figures.seconds / 60:.0f} min "
+        f"({figures.based_on}), cost {figures.cost:.2f}"
+    )
+    for check in made.checks:
+        print(f"  {'ok    ' if check.passed else 'FAILED'} {check.id}: {check.message} {check.remedy}".rstrip())
+    return made
+
+
+def plan(path: Path) -> int:
+    """Prepare the data of a run file and print its plan; exit code 3 where a check of the plan fails."""
+    return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
+
+
+def _child(module: str, out: Path, fields: Mapping[str, object]) -> int:
+    job = out / f"{module.rsplit('.', 1)[1]}.job.json"
+    job.write_text(json.dumps(fields, indent=1, sort_keys=True, default=str), encoding="utf-8")
+    return subprocess.run([sys.executable, "-m", module, str(job)], check=False).returncode
+
+
+def train(path: Path) -> int:
+    """Prepare, plan, train, evaluate and write the model repository of a run file into its ``out`` folder."""
+    run = _prepare(path)
+    made = _make_plan(run)
+    if not made.passed:
+        return _EXIT_GATE
+    common = {
+        "plan": run.out / PLAN_FILE,
+        "splits": run.splits,
+        "datasets": {video: str(folder) for video, folder in run.datasets.items()},
+    }
+    trained, measured = run.out / "adapter", _fresh(run.out / "evaluation")
+    job = {**common, "work": run.out / "work" / made.plan_hash, "out": _fresh(trained)}
+    code = _child("sam2_assets.training", run.out, job)
+    if code:
+        return code
+    code = _child("sam2_assets.evaluation", run.out, {**common, "adapter": trained, "out": measured})
+    if code:
+        return code
+    repository = _fresh(run.out / "model")
+    write_repository(adapter=trained, evaluation=measured, plan=run.out / PLAN_FILE, splits=run.splits, out=repository)
+    print(f"next: sam2-assets serve {repository}")
+    return 0

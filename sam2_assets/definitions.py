@@ -1,0 +1,38 @@
+"""The one ``Definitions``: what ``workspace.yaml`` loads."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from sam2_assets.assets.corpus import corpus_splits
+from sam2_assets.assets.line import training_line
+from sam2_assets.assets.scope import CORPUS, VIDEO
+from sam2_assets.assets.video import instruction_dataset, quality_report, raw_export, splits
+from sam2_assets.automation.inbox_sensor import inbox_sensor
+from sam2_assets.automation.jobs import JOBS
+from sam2_assets.checks.export_checks import export_checks
+from sam2_assets.checks.training_checks import training_gates
+from sam2_assets.resources import StoreResource
+from sam2_assets.resources.store import default_root
+
+
+def build_definitions(root: str | None = None) -> dg.Definitions:
+    """Everything, on the store at ``root`` (default: see ``resources.store.default_root``)."""
+    return dg.Definitions(
+        assets=[
+            raw_export,
+            instruction_dataset,
+            quality_report,
+            splits,
+            *training_line(VIDEO),
+            corpus_splits,
+            *training_line(CORPUS),
+        ],
+        asset_checks=[export_checks, *training_gates(VIDEO), *training_gates(CORPUS)],
+        sensors=[inbox_sensor],
+        jobs=JOBS,
+        resources={"store": StoreResource(root=root or default_root())},
+    )
+
+
+defs = build_definitions()
