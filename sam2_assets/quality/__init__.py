@@ -5,6 +5,8 @@ from sam2_assets.quality.check import Check
 from sam2_assets.quality.checks import CHECKS
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Findings, FindingsTable, Severity, Stage, Verdict
+from sam2_assets.quality.pictures import preview_picture
+from sam2_assets.quality.report import write_report
 from sam2_assets.quality.settings import QualitySettings
 
 __all__ = [
@@ -19,4 +21,6 @@ __all__ = [
     "Stage",
     "Verdict",
     "assess",
+    "preview_picture",
+    "write_report",
 ]

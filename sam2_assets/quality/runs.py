@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2_assets.coordinates import Box
+from sam2_assets.exports.masks import pixel_edges as _pixel_edges
 
+pixel_edges = lru_cache(maxsize=16)(_pixel_edges)
 _MOST_CHARACTERS_PER_NUMBER = 7
 """35 bits: more than any run of a mask that fits into memory."""
 
@@ -63,8 +65,8 @@ class MaskMeasure:
     """What a mask spans, in frame pixels.
 
     Args:
-        box: ``(x, y, w, h)`` of the mask enlarged to the frame by nearest neighbour: edges ``ceil(g * side / grid)``.
-        area_nearest: pixels of that enlarged mask.
+        box: ``(x, y, w, h)`` of the mask enlarged to the frame by nearest neighbour (``exports.masks.pixel_edges``).
+        area_nearest: pixels of that enlarged mask; 0 also if no pixel of the frame shows one of its cells.
         area_scaled: cells of the mask times the frame pixels that a cell stands for on average.
     """
 
@@ -74,8 +76,8 @@ class MaskMeasure:
 
     @property
     def empty(self) -> bool:
-        """The mask has no cell."""
-        return self.area_scaled == 0
+        """No pixel of the frame shows the mask."""
+        return self.area_nearest == 0
 
 
 def measure_mask(counts: str, grid: tuple[int, int], frame: tuple[int, int]) -> MaskMeasure:
@@ -107,24 +109,20 @@ def measure_mask(counts: str, grid: tuple[int, int], frame: tuple[int, int]) -> 
         top, bottom = 0, rows
     else:
         top, bottom = int((starts % rows).min()), int(((ends - 1) % rows).max()) + 1
-    x0, x1 = (_ceil_div(int(c) * width, columns) for c in (first_column[0], last_column[-1] + 1))
-    y0, y1 = (_ceil_div(r * height, rows) for r in (top, bottom))
     cells = int((ends - starts).sum())
-    weights = _pixels_before_cell(rows, columns, width, height)
-    nearest = cells if weights is None else int((weights[ends] - weights[starts]).sum())
-    box = (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
-    return MaskMeasure(box, float(nearest), cells * (width * height) / (rows * columns))
-
-
-def _ceil_div(value: int, by: int) -> int:
-    return -(-value // by)
+    scaled = cells * (width * height) / (rows * columns)
+    before = _pixels_before_cell(rows, columns, width, height)
+    nearest = int((before[ends] - before[starts]).sum())
+    if nearest == 0:
+        return MaskMeasure((0.0, 0.0, 0.0, 0.0), 0.0, scaled)
+    across, down = pixel_edges(columns, width), pixel_edges(rows, height)
+    x0, x1 = float(across[first_column[0]]), float(across[last_column[-1] + 1])
+    y0, y1 = float(down[top]), float(down[bottom])
+    return MaskMeasure((x0, y0, x1 - x0, y1 - y0), float(nearest), scaled)
 
 
 @lru_cache(maxsize=4)
-def _pixels_before_cell(rows: int, columns: int, width: int, height: int) -> NDArray[np.int64] | None:
-    """Frame pixels of all cells before cell ``i`` (column-major), ``rows * columns + 1`` long; None if cell = pixel."""
-    if (columns, rows) == (width, height):
-        return None
-    per_column = np.diff(-(-np.arange(columns + 1) * width // columns))
-    per_row = np.diff(-(-np.arange(rows + 1) * height // rows))
-    return np.concatenate(([0], np.cumsum(np.outer(per_column, per_row).ravel())))
+def _pixels_before_cell(rows: int, columns: int, width: int, height: int) -> NDArray[np.int64]:
+    """Frame pixels that show the cells before cell ``i`` (column-major), ``rows * columns + 1`` long."""
+    shown = np.outer(np.diff(pixel_edges(columns, width)), np.diff(pixel_edges(rows, height)))
+    return np.concatenate(([0], np.cumsum(shown.ravel())))
