@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from sam2_assets.errors import DatasetError, SettingsError
 from sam2_assets.instructions import main_object, read_rows
 from sam2_assets.splitting.evidence import USED, balance, leakage, majority, split_counts
+from sam2_assets.splitting.repeats import Candidate, one_a_video
 from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.splitting.temporal import assign
 
@@ -128,26 +129,6 @@ def _assign_video(source: Source, settings: SplitSettings) -> _Video:
     return _Video(source, table, object_labels, assigned.too_short)
 
 
-def _one_a_video(videos: Iterable[_Video]) -> tuple[list[_Video], list[dict[str, str]]]:
-    """Keep one source of each video (most frames, then first partition by name); the others are listed as rejected.
-
-    The same video exported twice would put the same moments into train and test under two names.
-    """
-    kept: dict[str, _Video] = {}
-    rejected = []
-    for video in sorted(videos, key=lambda v: (-len(v.table), v.source.partition)):
-        first = kept.setdefault(video.source.video_id, video)
-        if first is not video:
-            rejected.append(
-                {
-                    "partition": video.source.partition,
-                    "reason": f"same video as {first.source.partition}, which has {len(first.table)} frames "
-                    f"(this has {len(video.table)})",
-                }
-            )
-    return sorted(kept.values(), key=lambda v: v.source.video_id), rejected
-
-
 def _evidence(
     videos: Sequence[_Video], table: pd.DataFrame, rejected: Sequence[dict[str, str]], settings: SplitSettings
 ) -> dict[str, Any]:
@@ -204,8 +185,8 @@ def split(
     """Assign every frame of every source to train, val, test or guard; write ``splits.parquet`` and ``splits.json``.
 
     A video's assignment depends on its own frame times and the settings only. A video too short to be cut trains
-    whole and is listed with the reason; alone, it then fails ``enough_samples``. Two sources of one video: the one
-    with more frames is used, the other is listed as rejected.
+    whole and is listed with the reason; alone, it then fails ``enough_samples``. Of two sources that show the same
+    video (see ``repeats``), the one with more frames is used and the other listed as rejected.
 
     Args:
         sources: one (per-video training) or several (corpus), in any order.
@@ -215,7 +196,8 @@ def split(
 
     Raises:
         SettingsError: ``ratios``.
-        DatasetError: ``no_sources``, ``wrong_dataset``, ``no_samples``, and those of ``read_rows``.
+        DatasetError: ``no_sources``, ``repeated_partition``, ``wrong_dataset``, ``no_samples``, and those of
+            ``read_rows``.
     """
     _check_ratios(settings)
     if not sources:
@@ -225,7 +207,11 @@ def split(
             value=[entry["partition"] for entry in rejected],
             remedy="At least one video must pass its gates: see the reasons of the rejected ones.",
         )
-    videos, repeated = _one_a_video(_assign_video(source, settings) for source in sources)
+    kept, repeated = one_a_video([Candidate(source.partition, source.video_id, source.dataset) for source in sources])
+    videos = sorted(
+        (_assign_video(source, settings) for source in sources if source.partition in kept),
+        key=lambda video: video.source.video_id,
+    )
     table = pd.concat([video.table for video in videos], ignore_index=True)
     evidence = _evidence(videos, table, [*rejected, *repeated], settings)
     out.mkdir(parents=True, exist_ok=True)

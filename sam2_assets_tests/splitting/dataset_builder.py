@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ from sam2_assets.instructions.rows import features
 from sam2_assets.splitting import Source
 
 
-def _picture() -> bytes:
+def _picture(video: str, time: float) -> bytes:
+    """A picture that only the same moment of the same video has."""
+    digest = hashlib.sha256(f"{video} {time:.6f}".encode()).digest()
     stream = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(stream, "PNG")
-    return stream.getvalue()
+    Image.new("RGB", (8, 8), (digest[0], digest[1], digest[2])).save(stream, "PNG")
+    return stream.getvalue() + digest
 
 
 def build_source(
@@ -29,8 +32,10 @@ def build_source(
     partition: str | None = None,
     labels: Sequence[Sequence[str]] | None = None,
     waivers: dict[str, str] | None = None,
+    shows: str | None = None,
 ) -> Source:
-    """A source whose frame ``i`` is at ``times[i]`` and shows ``labels[i]``, the first of them largest."""
+    """A source of the video ``shows`` (by default another for each id); frame ``i`` is at ``times[i]`` with objects
+    ``labels[i]``, the first of them largest."""
     rows = [
         Row(
             video_id=video_id,
@@ -44,7 +49,7 @@ def build_source(
             ),
             conversations=(),
             image_name=f"frame_{i:06d}.png",
-            image_bytes=_picture(),
+            image_bytes=_picture(shows or video_id, time),
         )
         for i, time in enumerate(times)
     ]

@@ -190,16 +190,34 @@ def test_sources_rejections_and_waivers_are_recorded(tmp_path: Path) -> None:
     assert sum(document["ratios"]["reached"].values()) == pytest.approx(1.0)
 
 
-def test_the_same_video_twice_counts_once_so_that_it_cannot_leak_into_itself(tmp_path: Path) -> None:
-    coarse = build_source(tmp_path / "a", [float(i) for i in range(60)], video_id="aa", partition="first")
-    fine = build_source(tmp_path / "b", [i / 2 for i in range(120)], video_id="aa", partition="second")
-    split([coarse, fine], tmp_path / "out", SETTINGS)
-    assert len(read_splits(tmp_path / "out")) == 120
+@pytest.mark.parametrize("fine_id", ["aa", "other"])
+def test_the_same_video_twice_counts_once_so_that_it_cannot_leak_into_itself(tmp_path: Path, fine_id: str) -> None:
+    coarse = build_source(tmp_path / "a", [float(i) for i in range(60)], video_id="aa", partition="first", shows="x")
+    fine = build_source(tmp_path / "b", [i / 2 for i in range(120)], video_id=fine_id, partition="second", shows="x")
+    third = build_source(tmp_path / "c", [float(i) for i in range(60)], video_id="cc", partition="third")
+    split([coarse, third, fine], tmp_path / "out", SETTINGS)
+    assert read_splits(tmp_path / "out")["video_id"].value_counts().to_dict() == {fine_id: 120, "cc": 60}
     document = evidence(tmp_path / "out")
-    assert [source["partition"] for source in document["sources"]] == ["second"]
+    assert {source["partition"] for source in document["sources"]} == {"second", "third"}
     (rejected,) = document["rejected"]
     assert rejected["partition"] == "first"
     assert "same video as second" in rejected["reason"]
+    assert "60 pictures are equal" in rejected["reason"]
+
+
+def test_one_equal_picture_does_not_make_two_videos_the_same(tmp_path: Path) -> None:
+    # both begin with the same black second: one picture at 1 fps
+    one = build_source(tmp_path / "a", [float(i) for i in range(60)], video_id="aa", shows="x")
+    other = build_source(tmp_path / "b", [0.0, *(0.5 + i for i in range(60))], video_id="bb", shows="x")
+    split([one, other], tmp_path / "out", SETTINGS)
+    assert evidence(tmp_path / "out")["rejected"] == []
+
+
+def test_a_partition_given_twice_is_refused(tmp_path: Path) -> None:
+    source = build_source(tmp_path / "a", [float(i) for i in range(60)])
+    with pytest.raises(DatasetError) as caught:
+        split([source, source], tmp_path / "out", SETTINGS)
+    assert caught.value.code == "repeated_partition"
 
 
 def test_frames_are_taken_in_the_order_of_time_whatever_the_rows_order(tmp_path: Path) -> None:
