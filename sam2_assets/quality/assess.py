@@ -25,10 +25,11 @@ def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage
         stage: only the checks that can stop this station; all checks if None.
 
     Raises:
-        SettingsError: ``unknown_check``: a waiver names a check that does not exist.
+        SettingsError: ``unknown_check``: a waiver names a check that does not exist;
+            ``check_cannot_be_waived``: or one whose findings nothing can work with.
         DatasetError: ``import_record_unreadable``: ``raw`` has no readable ``import.json``.
     """
-    _refuse_unknown_waivers(settings)
+    _refuse_pointless_waivers(settings)
     context = Context(tables, raw, settings)
     chosen = [check for check in CHECKS if stage is None or check.gates is stage]
     videos = tables.frames["video_id"] if "video_id" in tables.frames else pd.Series(dtype="str")
@@ -69,7 +70,7 @@ def _verdict(check: Check, found: list[Finding], measured: bool, settings: Quali
     )
 
 
-def _refuse_unknown_waivers(settings: QualitySettings) -> None:
+def _refuse_pointless_waivers(settings: QualitySettings) -> None:
     known = {check.id: check for check in CHECKS}
     for check_id in sorted(settings.waivers):
         if check_id not in known:
@@ -77,6 +78,14 @@ def _refuse_unknown_waivers(settings: QualitySettings) -> None:
                 "unknown_check",
                 "there is no check of this name to waive",
                 remedy=f"Use one of: {', '.join(sorted(known))}.",
+                field="quality.waivers",
+                value=check_id,
+            )
+        if not known[check_id].waivable:
+            raise SettingsError(
+                "check_cannot_be_waived",
+                "what follows cannot work with what this check finds",
+                remedy=f"Remove the waiver. {known[check_id].remedy}",
                 field="quality.waivers",
                 value=check_id,
             )

@@ -9,11 +9,16 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sam2_assets.quality.lettering import colour
 from sam2_assets.quality.rows import grouped
 
 _DPI = 150
+_WIDE, _NARROW = 10.5, 5.6
+"""Inches: charts that fill the page, and those that stand two abreast."""
+_MOST_EVEN = 15
+"""Areas that differ by more than this factor are drawn on a logarithmic scale."""
 _INK = "#333a45"
 _GRID = "#e4e7ec"
 _MOST_ROWS = 40
@@ -26,12 +31,13 @@ def class_histogram(objects: pd.DataFrame, labels: dict[str, str]) -> bytes:
     counts = objects["label"].value_counts(sort=False)
     ordered = sorted(((int(count), str(label)) for label, count in counts.items()), key=lambda c: (-c[0], c[1]))
     shown = ordered[:_MOST_ROWS]
-    figure, axes = _axes(9, 0.7 + 0.32 * max(len(shown), 2))
+    figure, axes = _axes(_WIDE, 0.7 + 0.32 * max(len(shown), 2))
     bars = axes.barh(range(len(shown)), [count for count, _ in shown], height=0.68, color=_hex(0))
     axes.bar_label(bars, padding=4, color=_INK, fontsize=9)
     _rows(axes, [labels[label] for _, label in shown])
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("annotations" + _left_out(len(ordered), len(shown), "classes"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.08)
     return _png(figure)
 
@@ -39,33 +45,33 @@ def class_histogram(objects: pd.DataFrame, labels: dict[str, str]) -> bytes:
 def objects_over_time(frames: pd.DataFrame, objects: pd.DataFrame) -> bytes:
     """Number of present objects in every annotated frame, over seconds."""
     counts = objects.groupby("frame_index").size().reindex(frames["frame_index"], fill_value=0)
-    figure, axes = _axes(9, 2.4)
+    figure, axes = _axes(_NARROW, 3)
     axes.step(frames["time_s"], counts.to_numpy(), where="mid", color=_hex(0), linewidth=1.6)
     axes.plot(frames["time_s"], counts.to_numpy(), ".", color=_hex(0), markersize=4)
     axes.set_ylim(0, max(int(counts.max()) if len(counts) else 0, 1) * 1.15)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("seconds")
     axes.set_ylabel("objects in the frame")
     return _png(figure)
 
 
-def area_over_time(objects: pd.DataFrame, labels: dict[str, str]) -> bytes:
-    """Share of the frame that each object covers, in per cent on a logarithmic scale, over seconds."""
+def area_over_time(objects: pd.DataFrame) -> bytes:
+    """Share of the frame that each object covers, in per cent, over seconds; colours as in ``track_timeline``."""
     tracks = grouped(objects, "object_id")
     largest = sorted(tracks, key=lambda key: (-len(tracks[key]), key))[:_MOST_LINES]
-    figure, axes = _axes(9, 2.9)
+    figure, axes = _axes(_NARROW, 3)
+    shares: list[float] = []
     for (object_id,) in sorted(largest):
         track = tracks[(object_id,)]
         share = [100 * row.mask_area_nearest / (row.frame_w * row.frame_h) for row in track]
-        name = f"{object_id} {labels[track[0].label]}"
         style = {"color": _hex(object_id), "linewidth": 1.4, "marker": ".", "markersize": 4}
-        axes.plot([row.time_s for row in track], share, label=name, **style)
-    if tracks:
+        axes.plot([row.time_s for row in track], share, **style)
+        shares += share
+    if shares and max(shares) > _MOST_EVEN * min(shares):
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-        legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8, frameon=False)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    else:
+        axes.set_ylim(0, 1.15 * max(shares, default=1.0))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     axes.set_xlabel("seconds" + _left_out(len(tracks), len(largest), "objects"))
     axes.set_ylabel("of the frame")
     return _png(figure)
@@ -76,7 +82,7 @@ def track_timeline(frames: pd.DataFrame, objects: pd.DataFrame, labels: dict[str
     position = {frame: i for i, frame in enumerate(frames["frame_index"].tolist())}
     tracks = grouped(objects, "object_id")
     shown = sorted(tracks)[:_MOST_ROWS]
-    figure, axes = _axes(9, 0.8 + 0.3 * max(len(shown), 2))
+    figure, axes = _axes(_WIDE, 0.8 + 0.3 * max(len(shown), 2))
     for line, key in enumerate(shown):
         axes.add_collection(LineCollection(_pieces(tracks[key], position, line), colors=_hex(key[0]), linewidths=7))
         axes.plot([row.time_s for row in tracks[key]], [line] * len(tracks[key]), "|", color="white", markersize=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity, Stage
@@ -21,8 +22,10 @@ class Check:
         remedy: what a person can do about its findings, one sentence.
         measure: the findings; those marked tolerated do not fail the check.
         threshold: name of the numeric field of ``QualitySettings`` it compares with, if any.
+        waivable: a person may accept its failure; not where what comes next would crash or have nothing to work on.
         needs_sound_columns: it cannot be measured while the tables lack columns or have wrong types.
-        pictured: the report shows crops of some of its findings.
+        pictured: how the report shows some of its findings: ``drawn`` with masks and boxes, cropped to the object if
+            the finding names one; ``bare`` as the picture is; or not at all.
     """
 
     id: str
@@ -32,5 +35,6 @@ class Check:
     remedy: str
     measure: Callable[[Context], Iterable[Finding]]
     threshold: str | None = None
+    waivable: bool = True
     needs_sound_columns: bool = True
-    pictured: bool = False
+    pictured: Literal["no", "drawn", "bare"] = "no"

@@ -18,6 +18,7 @@ from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import FINDINGS_FILE, QUALITY_FILE, Findings, Severity, Verdict
 from sam2_assets.quality.lettering import colour, printable_labels
 from sam2_assets.quality.pictures import draw_frame, png, preview_picture
+from sam2_assets.quality.rows import rows
 from sam2_assets.tables import Tables
 
 MARKDOWN_FILE = "report.md"
@@ -179,24 +180,28 @@ def _pictures(findings: Findings, context: Context) -> tuple[dict[str, _Picture]
         "areas": (
             "area_over_time.png",
             "Share of the frame that each object covers",
-            charts.area_over_time(present, labels),
+            charts.area_over_time(present),
         ),
         "tracks": ("tracks.png", "When each object is seen", charts.track_timeline(frames, present, labels)),
     }
     pictures = {role: _Picture(*what) for role, what in made.items()}
-    pictured = {check.id for check in CHECKS if check.pictured}
-    complaints = [v for v in findings.verdicts if v.check_id in pictured and v.count]
-    return pictures, {v.check_id: _crops(v, findings, sound, context.raw, labels) for v in complaints}
+    pictured = {check.id: check.pictured for check in CHECKS}
+    complaints = [v for v in findings.verdicts if pictured[v.check_id] != "no" and v.count]
+    crops = {}
+    for verdict in complaints:
+        drawn = sound if pictured[verdict.check_id] == "drawn" else Tables(frames, context.objects.iloc[:0])
+        crops[verdict.check_id] = _crops(verdict, findings, drawn, context.raw, labels)
+    return pictures, crops
 
 
-def _crops(verdict: Verdict, findings: Findings, sound: Tables, raw: Path, labels: dict[str, str]) -> list[_Picture]:
-    """Pictures of a few of a check's findings, spread over all of them."""
+def _crops(verdict: Verdict, findings: Findings, drawn: Tables, raw: Path, labels: dict[str, str]) -> list[_Picture]:
+    """Pictures of a few of a check's findings, spread over all of them, with the objects of ``drawn`` on them."""
     table: pd.DataFrame = findings.of(verdict.check_id).dropna(subset="frame_index")
-    known = table[table["frame_index"].isin(sound.frames["frame_index"])]
+    known = table[table["frame_index"].isin(drawn.frames["frame_index"])]
     crops = []
-    for row in _spread(list(known.itertuples(index=False)), _CROPS_PER_CHECK):
+    for row in _spread(rows(known), _CROPS_PER_CHECK):
         target = None if pd.isna(row.object_id) else int(row.object_id)
-        picture = draw_frame(sound, raw, int(row.frame_index), _CROP_WIDTH, labels, only_crop=target)
+        picture = draw_frame(drawn, raw, int(row.frame_index), _CROP_WIDTH, labels, only_crop=target)
         name = f"{verdict.check_id}_{int(row.frame_index):06d}" + ("" if target is None else f"_{target}") + ".png"
         crops.append(_Picture(name, row.message, png(picture)))
     return crops

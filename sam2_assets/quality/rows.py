@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import Any
 
 import pandas as pd
 
 
 def rows(table: pd.DataFrame) -> list[Any]:
-    """The rows as named tuples, one attribute a column."""
-    return list(table.itertuples(index=False))
+    """The rows as named tuples of Python values, one attribute a column."""
+    row = namedtuple("row", list(table.columns))  # type: ignore[misc]
+    return list(map(row._make, _values(table, list(table.columns))))
 
 
 def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[Any, ...], list[Any]]:
     """The rows that agree in ``columns``, by these values, both in the order of the table."""
     groups: dict[tuple[Any, ...], list[Any]] = {}
-    keys = zip(*(table[column].tolist() for column in columns), strict=True)
-    for key, row in zip(keys, table.itertuples(index=False), strict=True):
+    for key, row in zip(_values(table, list(columns)), rows(table), strict=True):
         groups.setdefault(key, []).append(row)
     return groups
+
+
+def _values(table: pd.DataFrame, columns: list[str]) -> Any:
+    # itertuples and tolist fetch text cell by cell from Arrow: five of seven seconds for 35,000 rows
+    return zip(*(table[column].to_numpy(dtype=object).tolist() for column in columns), strict=True)

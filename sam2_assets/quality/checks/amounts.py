@@ -70,6 +70,7 @@ CHECKS = (
         meaning="At least one frame has both an object and a picture.",
         remedy="Put the source video beside the export if it has no pictures; annotate an object if it has none.",
         measure=_no_usable_frame,
+        waivable=False,
     ),
     Check(
         id="too_few_frames",
@@ -85,7 +86,7 @@ CHECKS = (
         severity=Severity.WARNING,
         gates=None,
         meaning="Classes with too few annotations to be learned or scored.",
-        remedy="Annotate more of them, or merge them into another class with `label_map` in the settings.",
+        remedy="Annotate more of them, or merge them into another class with label_map in the settings.",
         measure=_too_few_annotations,
         threshold="min_annotations_per_class",
     ),

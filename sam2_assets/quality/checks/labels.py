@@ -22,7 +22,7 @@ _IRREGULAR = {
     "goose": "geese",
     "mouse": "mice",
 }
-_MAP_THEM = "Rename the objects in the demo, or map the labels with `label_map` in the settings."
+_MAP_THEM = "Rename the objects in the demo, or map the labels with label_map in the settings."
 
 
 def plain_label(label: str) -> str:
@@ -86,7 +86,7 @@ CHECKS = (
         meaning="Names that the demo made up (object_3, Object 4): a model learns nothing from them.",
         remedy=_MAP_THEM,
         measure=_placeholders,
-        pictured=True,
+        pictured="drawn",
     ),
     Check(
         id="near_same_labels",
@@ -103,6 +103,6 @@ CHECKS = (
         meaning="One object with different names in different frames.",
         remedy="Give the object one name in the demo, or two objects if it is two things.",
         measure=_changes,
-        pictured=True,
+        pictured="drawn",
     ),
 )

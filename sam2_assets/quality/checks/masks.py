@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import pandas as pd
+
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity, Stage
@@ -38,28 +41,29 @@ def _boxes_in_frame(context: Context) -> Iterator[Finding]:
 
 
 def _boxes_match(context: Context) -> Iterator[Finding]:
-    for row in rows(context.sound_objects):
-        off = max(
-            abs(row.box_x - row.mask_x),
-            abs(row.box_y - row.mask_y),
-            abs(row.box_x + row.box_w - row.mask_x - row.mask_w),
-            abs(row.box_y + row.box_h - row.mask_y - row.mask_h),
+    objects = context.sound_objects
+    box, mask = (objects[[f"{kind}_{name}" for name in "xywh"]].to_numpy() for kind in ("box", "mask"))
+    low, high = abs(box[:, :2] - mask[:, :2]), abs(box[:, :2] + box[:, 2:] - mask[:, :2] - mask[:, 2:])
+    off = pd.Series(np.maximum(low, high).max(axis=1, initial=0.0), index=objects.index)
+    wrong = off > context.settings.box_tolerance_px
+    for row, most in zip(rows(objects[wrong]), off[wrong].tolist(), strict=True):
+        yield Finding(
+            f"frame {row.frame_index}, object {row.object_id} ({row.label}): an edge of the box lies {most:.1f} px "
+            "from the mask's",
+            row.frame_index,
+            row.object_id,
+            most,
         )
-        if off > context.settings.box_tolerance_px:
-            yield Finding(
-                f"frame {row.frame_index}, object {row.object_id} ({row.label}): an edge of the box lies {off:.1f} px "
-                "from the mask's",
-                row.frame_index,
-                row.object_id,
-                off,
-            )
 
 
 def _areas_match(context: Context) -> Iterator[Finding]:
-    for row in rows(context.sound_objects):
-        # Two honest ways to count frame pixels of a coarser mask: enlarge it and count, or scale the count of cells.
-        low, high = sorted((row.mask_area_nearest, row.mask_area_scaled))
-        off = max(low - row.area_px, row.area_px - high, 0.0) / max(high, 1.0)
+    objects = context.sound_objects
+    # Two honest ways to count frame pixels of a coarser mask: enlarge it and count, or scale the count of cells.
+    areas = objects[["mask_area_nearest", "mask_area_scaled"]]
+    low, high = areas.min(axis=1), areas.max(axis=1)
+    share = pd.concat([low - objects["area_px"], objects["area_px"] - high], axis=1).max(axis=1) / high.clip(lower=1.0)
+    wrong = (share > context.settings.area_tolerance) | (objects["empty"] == objects["present"])
+    for row, off in zip(rows(objects[wrong]), share[wrong].tolist(), strict=True):
         where = f"frame {row.frame_index}, object {row.object_id} ({row.label})"
         if off > context.settings.area_tolerance:
             yield Finding(
@@ -68,7 +72,7 @@ def _areas_match(context: Context) -> Iterator[Finding]:
                 row.object_id,
                 off,
             )
-        elif bool(row.empty) is bool(row.present):
+        else:
             state = "empty" if row.empty else "not empty"
             yield Finding(
                 f"{where}: marked {state}, the mask has {row.mask_area_nearest:.0f} px", row.frame_index, row.object_id
@@ -85,28 +89,33 @@ def _empty(context: Context) -> Iterator[Finding]:
 
 
 def _whole_frame(context: Context) -> Iterator[Finding]:
-    for row in rows(context.present_objects):
-        share = row.mask_area_scaled / (row.frame_w * row.frame_h)
-        if share >= context.settings.whole_frame_share:
-            yield Finding(
-                f"frame {row.frame_index}: object {row.object_id} ({row.label}) covers {share:.0%} of the frame",
-                row.frame_index,
-                row.object_id,
-                share,
-            )
+    share = _shares(context.present_objects)
+    large = share >= context.settings.whole_frame_share
+    for row, covered in zip(rows(context.present_objects[large]), share[large].tolist(), strict=True):
+        yield Finding(
+            f"frame {row.frame_index}: object {row.object_id} ({row.label}) covers {covered:.0%} of the frame",
+            row.frame_index,
+            row.object_id,
+            covered,
+        )
 
 
 def _specks(context: Context) -> Iterator[Finding]:
-    for row in rows(context.present_objects):
-        share = row.mask_area_scaled / (row.frame_w * row.frame_h)
-        if share < context.settings.speck_share:
-            yield Finding(
-                f"frame {row.frame_index}: object {row.object_id} ({row.label}) has only {row.mask_area_nearest:.0f} "
-                f"of the frame's {row.frame_w * row.frame_h} px",
-                row.frame_index,
-                row.object_id,
-                share,
-            )
+    share = _shares(context.present_objects)
+    small = share < context.settings.speck_share
+    for row, covered in zip(rows(context.present_objects[small]), share[small].tolist(), strict=True):
+        yield Finding(
+            f"frame {row.frame_index}: object {row.object_id} ({row.label}) has only {row.mask_area_nearest:.0f} "
+            f"of the frame's {row.frame_w * row.frame_h} px",
+            row.frame_index,
+            row.object_id,
+            covered,
+        )
+
+
+def _shares(objects: pd.DataFrame) -> pd.Series[float]:
+    """Share of its frame that each mask covers."""
+    return objects["mask_area_scaled"] / (objects["frame_w"] * objects["frame_h"])
 
 
 CHECKS = (
@@ -117,6 +126,7 @@ CHECKS = (
         meaning="The run lengths of every mask can be read and add up to its grid.",
         remedy="Export the video again; the mask in the file is damaged.",
         measure=_runs,
+        waivable=False,
     ),
     Check(
         id="box_in_frame",
@@ -134,7 +144,7 @@ CHECKS = (
         remedy=_REIMPORT,
         measure=_boxes_match,
         threshold="box_tolerance_px",
-        pictured=True,
+        pictured="drawn",
     ),
     Check(
         id="area_matches_mask",
@@ -152,7 +162,7 @@ CHECKS = (
         meaning="Objects whose mask has no pixel; they are not asked about.",
         remedy="Look whether the tracker lost the object there: add a click on it in the demo and propagate again.",
         measure=_empty,
-        pictured=True,
+        pictured="drawn",
     ),
     Check(
         id="whole_frame_mask",
@@ -162,7 +172,7 @@ CHECKS = (
         remedy="Add a negative click on the background in the demo and propagate again, or remove the object.",
         measure=_whole_frame,
         threshold="whole_frame_share",
-        pictured=True,
+        pictured="drawn",
     ),
     Check(
         id="speck",
@@ -172,6 +182,6 @@ CHECKS = (
         remedy="Remove the object where it is no longer visible, or lower speck_share if the objects are this small.",
         measure=_specks,
         threshold="speck_share",
-        pictured=True,
+        pictured="drawn",
     ),
 )

@@ -50,7 +50,7 @@ CHECKS = (
         meaning="Two objects of a frame with the same mask: one thing counted twice, or two names for one thing.",
         remedy="Delete one of the two objects in the demo and export again.",
         measure=_duplicates,
-        pictured=True,
+        pictured="drawn",
     ),
     Check(
         id="overlapping_objects",
@@ -60,6 +60,6 @@ CHECKS = (
         remedy="Delete one of the two objects, or separate them with negative clicks; parts of a whole may stay.",
         measure=_overlaps,
         threshold="max_overlap_iou",
-        pictured=True,
+        pictured="drawn",
     ),
 )

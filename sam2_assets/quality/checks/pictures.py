@@ -87,7 +87,7 @@ CHECKS = (
         meaning="Pictures with masks, outlines and names painted in: a model learns to read the answer off them.",
         remedy=_GIVE_VIDEO,
         measure=_overlays,
-        pictured=True,
+        pictured="bare",
     ),
     Check(
         id="duplicate_picture",
@@ -96,6 +96,6 @@ CHECKS = (
         meaning="Different frames with byte for byte the same picture: black frames past the end, or a frozen video.",
         remedy="Look at these frames; if the video stands still or has ended there, export fewer of them.",
         measure=_repeated,
-        pictured=True,
+        pictured="bare",
     ),
 )

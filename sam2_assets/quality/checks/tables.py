@@ -43,15 +43,15 @@ def _objects(context: Context) -> Iterator[Finding]:
 
 def _orphans(context: Context) -> Iterator[Finding]:
     keys = ["video_id", "frame_index"]
-    known = set(context.given.frames[keys].itertuples(index=False, name=None))
-    for row in rows(context.given.objects):
-        if (row.video_id, row.frame_index) not in known:
-            yield Finding(
-                f"object {row.object_id} of video {row.video_id!r} lies in frame {row.frame_index}, "
-                "which the frames table does not have",
-                row.frame_index,
-                row.object_id,
-            )
+    known = pd.MultiIndex.from_frame(context.given.frames[keys])
+    orphaned = ~pd.MultiIndex.from_frame(context.given.objects[keys]).isin(known)
+    for row in rows(context.given.objects[orphaned]):
+        yield Finding(
+            f"object {row.object_id} of video {row.video_id!r} lies in frame {row.frame_index}, "
+            "which the frames table does not have",
+            row.frame_index,
+            row.object_id,
+        )
     for video in context.given.frames["video_id"].unique()[1:]:
         yield Finding(f"the frames table holds a second video, {video!r}")
 
@@ -64,6 +64,7 @@ CHECKS = (
         meaning="The frames table has the columns, types and values that everything else is computed from.",
         remedy=_IMPORT_AGAIN,
         measure=_frames,
+        waivable=False,
         needs_sound_columns=False,
     ),
     Check(
@@ -73,6 +74,7 @@ CHECKS = (
         meaning="The objects table has the columns, types and values that everything else is computed from.",
         remedy=_IMPORT_AGAIN,
         measure=_objects,
+        waivable=False,
         needs_sound_columns=False,
     ),
     Check(
@@ -82,5 +84,6 @@ CHECKS = (
         meaning="Every object lies in a frame of the same, single video.",
         remedy=_IMPORT_AGAIN,
         measure=_orphans,
+        waivable=False,
     ),
 )
