@@ -82,7 +82,7 @@ class Objects(pa.DataFrameModel):
     box_w: Series[float] = pa.Field(ge=0, description="width, frame pixels; 0 if the mask is empty")
     box_h: Series[float] = pa.Field(ge=0, description="height, frame pixels; 0 if the mask is empty")
     area_px: Series[float] = pa.Field(ge=0, description="of the mask, frame pixels")
-    empty: Series[bool] = pa.Field(description="the mask has no pixel")
+    empty: Series[bool] = pa.Field(description="the mask has no pixel")  # type: ignore[assignment]
     rle_counts: Series[str] = pa.Field(description="COCO compressed run lengths, column-major, on the mask's grid")
     grid_h: Series[int] = pa.Field(gt=0)
     grid_w: Series[int] = pa.Field(gt=0)

@@ -1,22 +1,23 @@
 """The corpus: the splits of every video whose gates passed, merged into one."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
 import dagster as dg
 
 from sam2_assets.assets import showcase
+from sam2_assets.assets.forms import form_of
 from sam2_assets.assets.lineage import current_of_all_partitions
 from sam2_assets.assets.scope import CORPUS, SIZE_GATE, VIDEO
 from sam2_assets.assets.station import Station, failures_explained
-from sam2_assets.assets.video import SplitForm
 from sam2_assets.errors import DatasetError
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
 from sam2_assets.splitting import Source, split
+from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.store import ArtifactRef
+
+SplitForm = form_of(SplitSettings)
 
 
 @dg.asset(
@@ -27,8 +28,10 @@ from sam2_assets.store import ArtifactRef
     kinds={"parquet"},
 )
 def corpus_splits(
-    context: dg.AssetExecutionContext, config: SplitForm, store: StoreResource
-) -> dg.MaterializeResult[Any]:  # type: ignore[valid-type]
+    context: dg.AssetExecutionContext,
+    config: SplitForm,  # type: ignore[valid-type]
+    store: StoreResource,
+) -> dg.MaterializeResult[Any]:
     """All videos together. A rejected video holds nobody up: it is listed with its reason."""
     with failures_explained():
         station = Station(context, store, "splitting", config)

@@ -36,8 +36,8 @@ def form_of(model: type[BaseModel]) -> Form:
         default = info.get_default(call_default_factory=True)
         meaning = info.description or ""
         if isinstance(default, BaseModel):
-            section = form_of(type(default))
-            kind, empty = section, section()
+            kind: t.Any = form_of(type(default))
+            empty = kind()
         else:
             kind, empty = t.Optional[_kind(info.annotation, f"{model.__name__}_{name}")], None  # noqa: UP045
             meaning = f"{meaning} (default: {default if default not in (None, '') else 'empty'})"

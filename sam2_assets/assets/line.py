@@ -1,7 +1,5 @@
 """From splits to a served adapter: one factory, used per video and for the corpus."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def picture(data: bytes, width: int, caption: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{caption}](data:image/jpeg;base64,{encoded})")
 
 
-def _shares(counts: dict[str, int]) -> dg.TableMetadataValue:
+def _shares(counts: Mapping[Any, int]) -> dg.TableMetadataValue:
     total = sum(counts.values()) or 1
     records = [
         dg.TableRecord({"label": label, "count": count, "share": round(count / total, 4)})

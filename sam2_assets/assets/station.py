@@ -99,7 +99,7 @@ class Station:
             name = taken.key.to_user_string()
             tags[f"dagster/input_data_version/{name}"] = taken.ref.sha256
             tags[f"dagster/input_event_pointer/{name}"] = str(taken.storage_id)
-        facts = {
+        facts: dict[str, Any] = {
             "uri": dg.MetadataValue.url(self.store.uri(published)),
             "path": published.path,
             "sha256": published.sha256,

@@ -1,7 +1,5 @@
 """From one uploaded export to its splits: the part of the line that exists only per video."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

@@ -5,8 +5,6 @@ to the fingerprint last launched. A ZIP waits until it and its companions have b
 people copy large files into folders.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping, Sequence

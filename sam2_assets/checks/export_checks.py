@@ -1,7 +1,5 @@
 """The checks on ``raw_export``: what makes its tables unsound blocks the line, the rest warns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

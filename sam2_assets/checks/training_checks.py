@@ -1,7 +1,5 @@
 """The gates of training: on the splits what makes a score meaningless, on the plan what does not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -10,6 +12,11 @@ from sam2_assets.assets.lineage import Materialized
 from sam2_assets.quality import Check, Findings, Severity, Verdict
 
 _MOST_ROWS = 20
+# Partitioned checks are a preview of Dagster, which is why its version is pinned exactly. Without partitions one bad
+# video would block all others.
+warnings.filterwarnings(
+    "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning
+)
 
 
 def spec(check: Check, asset: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:
@@ -56,7 +63,7 @@ def results(
 ) -> Iterator[dg.AssetCheckResult]:
     """The evaluations of some verdicts, about exactly this data."""
     for verdict in verdicts:
-        metadata: dict[str, object] = {
+        metadata: dict[str, Any] = {
             "data_version": data.ref.sha256,
             "message": message_of(verdict),
             "findings": verdict.count,

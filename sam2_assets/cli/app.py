@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from sam2_assets.errors import Sam2AssetsError
 
@@ -19,19 +17,7 @@ EXIT_UNREADABLE = 2
 EXIT_GATE = 3
 
 
-class _OneLineErrors(TyperGroup):
-    """Ends every user error with one line on stderr and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Sam2AssetsError as error:
-            print(f"sam2-assets: {error}", file=sys.stderr)
-            raise SystemExit(EXIT_UNREADABLE) from error
-
-
 app = typer.Typer(
-    cls=_OneLineErrors,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -184,3 +170,12 @@ def demo(
     from sam2_assets.cli import demo as demonstration
 
     raise typer.Exit(demonstration.run(seeds))
+
+
+def main() -> None:
+    """Run the command; a user error ends with one line on stderr and exit code 2."""
+    try:
+        app()
+    except Sam2AssetsError as error:
+        print(f"sam2-assets: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_UNREADABLE) from error
