@@ -81,6 +81,16 @@ def _bad_targets(targets: str, why: str) -> TrainingError:
     )
 
 
+def recompute_activations(model: Any) -> None:
+    """Make the model forget activations and compute them again in the backward pass."""
+    # The non-reentrant kind needs no gradient on the input, which a frozen embedding does not have.
+    keywords = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
+    else:  # its name before transformers 5.18
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=keywords)
+
+
 def parameter_groups(
     model: Any, projector_modules: Sequence[str], *, adapters_rate: float, projector_rate: float, weight_decay: float
 ) -> list[dict[str, Any]]:

@@ -118,7 +118,8 @@ def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_
     recomputing is once more. The head runs on supervised tokens only.
     """
     head = 2.0 * shape.vocabulary * shape.hidden_size * answer_tokens
-    body_weights = max(0, shape.language_parameters - 2 * shape.vocabulary * shape.hidden_size)
+    # The head is counted above; an input embedding that is not tied to it only looks up, and is 2 % of a 7B model.
+    body_weights = shape.language_parameters - shape.vocabulary * shape.hidden_size
     body = 2.0 * body_weights * tokens + 2.0 * shape.layers * shape.hidden_size * tokens**2
     vision = 2.0 * (shape.vision_parameters + shape.projector_parameters) * shape.image_tokens
     passes = 3 if config.activation_checkpointing else 2

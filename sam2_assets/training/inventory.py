@@ -73,6 +73,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
     frames = _frames(splits)
     counted: dict[str, dict[str, int]] = {"train": {}, "val": {}}
     characters, answers, seen = 0.0, 0.0, 0
+    asked: set[str] = set()
     videos = sorted({video for parts in frames.values() for video in parts})
     for video in videos:
         wanted = {split: frames[split].get(video, set()) for split in counted}
@@ -90,6 +91,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
         for row in read_rows(datasets[video], frames=wanted["train"] | wanted["val"], pictures=False):
             split = "train" if row.frame_index in wanted["train"] else "val"
             for talk in row.conversations:
+                asked.add(talk.task)
                 if config.tasks and talk.task not in config.tasks:
                     continue
                 counted[split][talk.task] = counted[split].get(talk.task, 0) + 1
@@ -98,7 +100,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
                 answers += answer
                 characters += len(talk.question) / _CHARACTERS_A_TOKEN + answer
                 seen += 1
-    _refuse_absent_tasks(config, counted["train"], splits)
+    _refuse_absent_tasks(config, asked, splits)
     train = sum(counted["train"].values())
     return DataIdentity(
         videos=videos,
@@ -113,12 +115,12 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
     )
 
 
-def _refuse_absent_tasks(config: TrainingConfig, counted: Mapping[str, int], splits: Path) -> None:
-    absent = sorted(set(config.tasks) - set(counted))
-    if absent and counted:
+def _refuse_absent_tasks(config: TrainingConfig, asked: set[str], splits: Path) -> None:
+    absent = sorted(set(config.tasks) - asked)
+    if absent and asked:
         raise DatasetError(
             "task_missing",
-            f"the train split asks {', '.join(sorted(counted))}",
+            f"the datasets ask {', '.join(sorted(asked))}",
             file=str(splits / _SPLITS_TABLE),
             field="tasks",
             value=absent,

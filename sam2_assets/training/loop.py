@@ -115,8 +115,6 @@ class LoopTrainer(Trainer):
             max_grad_norm=config.optimizer.max_grad_norm,
             seed=config.seed,
             data_seed=config.seed,
-            activation_checkpointing=config.activation_checkpointing,
-            activation_checkpointing_kwargs={"use_reentrant": False} if config.activation_checkpointing else None,
             logging_strategy="steps",
             logging_steps=1,
             # A loss that is not a number must stop the run, not be averaged away.

@@ -18,7 +18,7 @@ import transformers
 from sam2_assets.errors import TrainingError
 from sam2_assets.instructions.reading import load_samples
 from sam2_assets.instructions.sample import Sample
-from sam2_assets.training.adapters import Adapted, adapt, write_adapter
+from sam2_assets.training.adapters import Adapted, adapt, recompute_activations, write_adapter
 from sam2_assets.training.checkpoints import Checkpoints
 from sam2_assets.training.collation import Collator, Encoder
 from sam2_assets.training.config import TrainingConfig
@@ -34,6 +34,7 @@ from sam2_assets.training.progress import Reporter
 from sam2_assets.training.stopping import Interrupted, StopRequest
 
 _SHARE_OF_MEMORY_FOR_PICTURES = 4
+_SAMPLES_BETWEEN_REPORTS = 500
 
 
 def seed_everything(seed: int) -> None:
@@ -72,7 +73,7 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     started = time.perf_counter()
     config, family = plan.config, family_by_name(plan.base.family)
     seed_everything(config.seed)
-    reporter.report("preparing", plan_hash=plan.plan_hash)
+    reporter.report("loading", plan_hash=plan.plan_hash)
     train_samples, validation = _samples(job, config)
     adapted, encoder = _load(plan, family)
     _prepare(encoder, [*train_samples, *validation], reporter)
@@ -141,15 +142,19 @@ def _load(plan: Plan, family: ModelFamily) -> tuple[Adapted, Encoder]:
     encoder = Encoder(family, processor, model.config, picture_dtype=dtype, memory_bytes=memory)
     # Loading draws random numbers in some versions; adapters must start from the seed alone.
     transformers.set_seed(config.seed)
-    return adapt(model, family, config.lora, plan.base), encoder
+    adapted = adapt(model, family, config.lora, plan.base)
+    if config.activation_checkpointing:
+        recompute_activations(adapted.model)
+    return adapted, encoder
 
 
 def _prepare(encoder: Encoder, samples: Sequence[Sample], reporter: Reporter) -> None:
     """Encode every sample once, before the first step: what is wrong with one is said now, by its name."""
     encoder.check(samples[0])
-    for sample in samples:
+    for done, sample in enumerate(samples):
         encoder.encode(sample)
-    reporter.report("prepared", samples=len(samples))
+        if done % _SAMPLES_BETWEEN_REPORTS == 0:
+            reporter.report("preparing", samples_done=done, samples=len(samples))
 
 
 def _write_figures(

@@ -15,8 +15,11 @@ from typing import Any
 from sam2_assets.instructions import InstructionSettings, build_dataset
 from sam2_assets.splitting import Source, SplitSettings, split
 from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.execution import execute
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.plan import Plan, make_plan
+from sam2_assets.training.progress import Reporter
+from sam2_assets.training.stopping import StopRequest
 from sam2_assets_tests.instructions.raw_builder import VIDEO_ID, Shot, Thing, build_raw
 
 SECOND = 24
@@ -136,3 +139,8 @@ def result_files(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "timings.json"
     }
+
+
+def run_here(job: Job, reporter: Reporter | None = None) -> None:
+    """Run the job in this process, which has torch loaded already."""
+    execute(TrainingJob.read(job.file), reporter or Reporter(quiet=True), StopRequest())

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.estimate import EFFICIENCY, Estimate, PastRun, Workload, estimate, total_steps
+from sam2_assets.training.families import family_by_name
+
+LLAVA_7B = family_by_name("llava").shape({})
+# 576 picture tokens and 128 of text, as in the figures that these tests compare with.
+WORKLOAD = Workload(train_samples=1000, val_samples=0, text_tokens=128, answer_tokens=48)
+
+
+def _estimate(workload: Workload = WORKLOAD, history: tuple[PastRun, ...] = (), **changes: object) -> Estimate:
+    return estimate(LLAVA_7B, TrainingConfig.model_validate(changes), workload, "fp", history)
+
+
+def _past(**changes: object) -> PastRun:
+    values: dict[str, object] = {
+        "base_fingerprint": "fp",
+        "card": "H200",
+        "precision": "bf16",
+        "batch_size": 4,
+        "activation_checkpointing": False,
+        "samples_per_s": 10.0,
+    }
+    return PastRun.model_validate(values | changes)
+
+
+def test_llava_7b_with_checkpointing_and_batch_16_fits_a_24_gib_card() -> None:
+    figures = _estimate(batch_size=16, activation_checkpointing=True)
+    assert 17 < figures.memory_gib < 24
+    assert _estimate(batch_size=16).memory_gib > 24
+
+
+@pytest.mark.parametrize(("checkpointing", "peak_rate"), [(False, 40.3), (True, 27.3)])
+def test_the_rate_at_full_efficiency_is_that_of_an_independent_derivation(
+    checkpointing: bool, peak_rate: float
+) -> None:
+    figures = _estimate(activation_checkpointing=checkpointing)
+    assert figures.samples_per_s / EFFICIENCY == pytest.approx(peak_rate, rel=0.1)
+
+
+def test_lora_parameters_are_those_of_the_published_size() -> None:
+    # Rank 16 on all seven linear layers of a Llama 7B: 39,976,960 weights.
+    assert _estimate(lora={"train_projector": False}).trainable_parameters == 39_976_960
+    assert _estimate().trainable_parameters == 39_976_960 + LLAVA_7B.projector_parameters
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger", "figure"),
+    [
+        ({"batch_size": 2}, {"batch_size": 4}, "memory_gib"),
+        ({"lora": {"rank": 8}}, {"lora": {"rank": 64}}, "memory_gib"),
+        ({"activation_checkpointing": True}, {"activation_checkpointing": False}, "memory_gib"),
+        ({"precision": "bf16"}, {"precision": "fp32"}, "memory_gib"),
+        ({"lora": {"train_projector": False}}, {"lora": {"train_projector": True}}, "memory_gib"),
+        ({"epochs": 1}, {"epochs": 2}, "gpu_hours"),
+        ({"max_steps": 10}, {"max_steps": 20}, "gpu_hours"),
+        ({"activation_checkpointing": False}, {"activation_checkpointing": True}, "gpu_hours"),
+        ({"card": {"price_per_hour": 1}}, {"card": {"price_per_hour": 3}}, "cost"),
+    ],
+)
+def test_more_costs_more(smaller: dict[str, object], larger: dict[str, object], figure: str) -> None:
+    assert getattr(_estimate(**smaller), figure) < getattr(_estimate(**larger), figure)
+
+
+@pytest.mark.parametrize("field", ["train_samples", "val_samples", "text_tokens"])
+def test_more_data_takes_longer(field: str) -> None:
+    base = {"train_samples": 1000, "val_samples": 100, "text_tokens": 100, "answer_tokens": 40}
+    assert _estimate(Workload(**base)).seconds < _estimate(Workload(**{**base, field: base[field] * 2})).seconds
+
+
+@pytest.mark.parametrize(
+    ("samples", "changes", "steps"),
+    [
+        (10, {"epochs": 1, "batch_size": 4}, 3),
+        (10, {"epochs": 2, "batch_size": 4, "gradient_accumulation": 2}, 4),
+        (10, {"epochs": 0.5, "batch_size": 4}, 2),
+        (10, {"epochs": 7, "max_steps": 5}, 5),
+        (1, {"epochs": 0.1}, 1),
+    ],
+)
+def test_steps_are_counted_as_the_loop_makes_them(samples: int, changes: dict[str, object], steps: int) -> None:
+    assert total_steps(samples, TrainingConfig.model_validate(changes)) == steps
+
+
+def test_past_runs_of_the_same_kind_replace_the_assumed_efficiency() -> None:
+    history = tuple(_past(samples_per_s=rate) for rate in (90.0, 10.0, 30.0, 20.0))
+    assert _estimate(history=history).samples_per_s == 20.0  # the median of the newest three
+    assert "past runs" in _estimate(history=history).based_on
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"base_fingerprint": "x"},
+        {"card": "L4"},
+        {"precision": "fp32"},
+        {"batch_size": 8},
+        {"activation_checkpointing": True},
+    ],
+)
+def test_past_runs_of_another_kind_do_not_count(other: dict[str, object]) -> None:
+    assert _estimate(history=(_past(**other),)) == _estimate()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sam2_assets.errors import DatasetError, TrainingError
+from sam2_assets.training import Plan, make_plan, needs_approval
+from sam2_assets_tests.training.workshop import Data, build_data, one_object_shots, small_config
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    return build_data(tmp_path_factory.mktemp("plan-data"), tasks=("detect", "main_object"))
+
+
+def _plan(data: Data, base: Path, **changes: object) -> Plan:
+    return make_plan(data.splits, small_config(base, **changes), datasets=data.datasets)
+
+
+def test_the_same_choice_gives_the_same_bytes_and_no_path_of_the_data(data: Data, tiny_llava: Path) -> None:
+    text = _plan(data, tiny_llava).to_json()
+    assert text == _plan(data, tiny_llava).to_json()
+    assert str(data.splits.parent) not in text
+    assert Plan.from_json(text).to_json() == text
+
+
+def test_counts_are_those_of_the_splits(data: Data, tiny_llava: Path) -> None:
+    plan = _plan(data, tiny_llava)
+    assert plan.data.frames == {"train": 8, "val": 1, "test": 1}
+    assert plan.data.tasks == {"detect": 8, "main_object": 8}
+    assert (plan.data.train_samples, plan.data.val_samples) == (16, 2)
+    assert _plan(data, tiny_llava, tasks=["detect"]).data.train_samples == 8
+    assert _plan(data, tiny_llava, max_samples=5).data.train_samples == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"attempt": 2},
+        {"batch_size": 2},
+        {"max_steps": 13},
+        {"precision": "bf16"},
+        {"tasks": ["detect"]},
+        {"lora": {"rank": 4}},
+        {"optimizer": {"learning_rate": 1e-3}},
+        {"optimizer": {"learning_rate": 5e-3, "projector_learning_rate": 1e-4}},
+    ],
+)
+def test_whatever_decides_the_weights_changes_the_hash(
+    data: Data, tiny_llava: Path, changes: dict[str, object]
+) -> None:
+    assert _plan(data, tiny_llava, **changes).plan_hash != _plan(data, tiny_llava).plan_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"log_every_steps": 7},
+        {"checkpoints": {"every_steps": 9, "keep": 5}},
+        {"card": {"name": "L4", "memory_gib": 24}},
+        {"budget": {"max_gpu_hours": 1}},
+        {"max_answer_tokens": 9},
+        {"family": "llava"},
+    ],
+)
+def test_what_does_not_decide_the_weights_leaves_the_hash(
+    data: Data, tiny_llava: Path, changes: dict[str, object]
+) -> None:
+    assert _plan(data, tiny_llava, **changes).plan_hash == _plan(data, tiny_llava).plan_hash
+
+
+def test_the_hash_follows_the_base_models_contents_not_its_place(data: Data, tiny_llava: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(tiny_llava, moved)
+    assert _plan(data, moved).plan_hash == _plan(data, tiny_llava).plan_hash
+    weights = moved / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert _plan(data, moved).plan_hash != _plan(data, tiny_llava).plan_hash
+
+
+def test_the_hash_follows_the_data(data: Data, tiny_llava: Path, tmp_path: Path) -> None:
+    other = build_data(tmp_path, one_object_shots(11), tasks=("detect", "main_object"))
+    assert _plan(other, tiny_llava).plan_hash != _plan(data, tiny_llava).plan_hash
+
+
+def test_a_plan_within_its_limits_passes_every_check(data: Data, tiny_llava: Path) -> None:
+    plan = _plan(data, tiny_llava)
+    assert [check.id for check in plan.checks if not check.passed] == []
+    assert plan.passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing"),
+    [
+        ({"card": {"memory_gib": 0.5}}, "fits_card"),
+        ({"budget": {"max_gpu_hours": 0.001}}, "within_budget"),
+        ({"batch_size": 32}, "enough_training_samples"),
+    ],
+)
+def test_a_failing_check_says_what_to_change(
+    data: Data, tiny_llava: Path, changes: dict[str, object], failing: str
+) -> None:
+    plan = _plan(data, tiny_llava, **changes)
+    assert [check.id for check in plan.checks if not check.passed] == [failing]
+    assert all(check.remedy for check in plan.checks if not check.passed)
+    assert not plan.passed
+
+
+def test_a_video_too_short_to_validate_on_fails_its_check(tiny_llava: Path, tmp_path: Path) -> None:
+    short = build_data(tmp_path, one_object_shots(2))
+    failing = [check.id for check in _plan(short, tiny_llava).checks if not check.passed]
+    assert "has_validation_samples" in failing
+
+
+def test_a_plan_above_the_automatic_limit_needs_a_person(data: Data, tiny_llava: Path) -> None:
+    assert needs_approval(_plan(data, tiny_llava))
+    assert not needs_approval(_plan(data, tiny_llava, budget={"auto_approve_gpu_hours": 1.0}))
+
+
+def test_an_edited_plan_is_refused(data: Data, tiny_llava: Path) -> None:
+    content = json.loads(_plan(data, tiny_llava).to_json())
+    content["config"]["max_steps"] = 10_000
+    with pytest.raises(TrainingError) as caught:
+        Plan.from_json(json.dumps(content))
+    assert (caught.value.code, caught.value.field) == ("plan_invalid", "plan_hash")
+
+
+def test_errors_name_what_is_missing(data: Data, tiny_llava: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no such folder") as missing_base:
+        _plan(data, tmp_path / "absent")
+    assert missing_base.value.code == "base_model_missing"
+    with pytest.raises(DatasetError) as missing_task:
+        _plan(data, tiny_llava, tasks=["juggle"])
+    assert missing_task.value.code == "task_missing"
+    with pytest.raises(DatasetError) as missing_data:
+        make_plan(data.splits, small_config(tiny_llava), datasets={})
+    assert missing_data.value.code == "dataset_missing"
+    with pytest.raises(DatasetError) as missing_splits:
+        make_plan(tmp_path, small_config(tiny_llava), datasets=data.datasets)
+    assert missing_splits.value.code == "splits_missing"
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(tiny_llava / "config.json", bare)
+    with pytest.raises(TrainingError) as no_weights:
+        _plan(data, bare)
+    assert no_weights.value.code == "base_model_without_weights"
+
+
+def test_planning_loads_no_torch(data: Data, tiny_llava: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sam2_assets.training import TrainingConfig, make_plan\n"
+        f"make_plan(Path({str(data.splits)!r}), TrainingConfig(base_model={str(tiny_llava)!r}), "
+        f"datasets={{k: Path(v) for k, v in { ({k: str(v) for k, v in data.datasets.items()})!r}.items()}})\n"
+        "print([name for name in ('torch', 'transformers', 'peft', 'dagster') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"
