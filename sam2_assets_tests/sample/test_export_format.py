@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -27,7 +27,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleVideo:
     return write_sample(tmp_path_factory.mktemp("sample"), videos=2, workers=1, frames=96)[1]
 
 
-def annotations(sample: SampleVideo) -> dict[str, Any]:
+def read_annotations(sample: SampleVideo) -> dict[str, Any]:
     with zipfile.ZipFile(sample.export) as archive:
         document: dict[str, Any] = json.loads(archive.read("annotations.json"))
     return document
@@ -44,7 +44,7 @@ def film(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
 
 
-def grid_of(runs: str, order: str = "C") -> np.ndarray:
+def grid_of(runs: str, order: Literal["C", "F"] = "C") -> np.ndarray:
     lengths = [int(run) for run in runs.split()]
     values = np.repeat(np.arange(len(lengths)) % 2, lengths).astype(np.uint8)
     return np.ascontiguousarray(values.reshape((GRID, GRID), order=order))
@@ -86,7 +86,7 @@ def test_overlay_is_painted_pixel_for_pixel_as_the_exporter_paints_it(shared_exp
         document = json.loads(archive.read("annotations.json"))
         for entry in document["annotations"][:6]:
             name = f"images/frame_{entry['frame_index']:06d}.png"
-            real = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR)
+            real = np.asarray(cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR))
             objects = [(o["object_id"], o["label"], grid_of(o["mask_rle"])) for o in entry["objects"]]
             ours = burn_in(source[entry["frame_index"]], objects)
             left, top, wide, _ = cv2.boundingRect(
@@ -100,21 +100,25 @@ def test_overlay_is_painted_pixel_for_pixel_as_the_exporter_paints_it(shared_exp
             assert (real[drawn] == PALETTE_BGR[0]).all(axis=1).mean() > 0.99
             # The published clip was encoded once more than the export's pictures.
             assert np.abs(ours.astype(int) - real).mean() < 5
+            full = cv2.resize(objects[0][2], real.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            tinted = (cv2.erode(full, np.ones((9, 9), np.uint8)) > 0) & (real.max(axis=2) < 250)
+            assert tinted.sum() > 1000
+            assert np.abs((ours.astype(int) - real)[tinted].mean(axis=0)).max() < 3
 
 
 def test_video_claims_30_fps_while_the_file_has_24(sample: SampleVideo) -> None:
-    document = annotations(sample)
+    document = read_annotations(sample)
     assert document["video"]["source_fps"] == 30.0
     assert document["video"]["duration_sec"] == round(96 / 30, 3)
     assert all(entry["timestamp_sec"] == round(entry["frame_index"] / 30, 3) for entry in document["annotations"])
     with av.open(str(sample.source)) as container:
         stream = container.streams.video[0]
-        assert (stream.average_rate, stream.frames) == (24, 96)
+        assert [stream.average_rate, stream.frames] == [24, 96]
         assert (stream.codec_context.name, stream.width, stream.height) == ("h264", 640, 360)
 
 
 def test_every_second_frame_is_annotated_at_15_of_the_claimed_30_fps(sample: SampleVideo) -> None:
-    document = annotations(sample)
+    document = read_annotations(sample)
     indices = list(range(0, 96, 2))
     assert document["export_config"]["frame_indices"] == indices
     assert [entry["frame_index"] for entry in document["annotations"]] == indices
@@ -125,7 +129,7 @@ def test_every_second_frame_is_annotated_at_15_of_the_claimed_30_fps(sample: Sam
 def test_stated_boxes_are_transposed_in_256ths_and_miss_the_truth(sample: SampleVideo) -> None:
     truth = {(row["frame_index"], row["object_id"]): row for row in truth_rows(sample)}
     good, stated = [], []
-    for entry in annotations(sample)["annotations"]:
+    for entry in read_annotations(sample)["annotations"]:
         for found in entry["objects"]:
             x, y, w, h = cv2.boundingRect(grid_of(found["mask_rle"]))
             assert found["bbox"] == [y, x, h, w]
@@ -142,14 +146,16 @@ def test_stated_boxes_are_transposed_in_256ths_and_miss_the_truth(sample: Sample
 
 
 def test_runs_read_column_by_column_give_garbage(sample: SampleVideo) -> None:
-    drawn, scattered = [], []
-    for entry in annotations(sample)["annotations"]:
+    drawn: list[float] = []
+    scattered: list[float] = []
+    for entry in read_annotations(sample)["annotations"]:
         if entry["frame_index"] % 12 or not entry["objects"]:
             continue
         pixels = picture(sample, entry["frame_index"])
         topmost = entry["objects"][-1]
         colour = PALETTE_BGR[topmost["object_id"] % 8]
-        for order, found in (("C", drawn), ("F", scattered)):
+        orders: list[tuple[Literal["C", "F"], list[float]]] = [("C", drawn), ("F", scattered)]
+        for order, found in orders:
             full = cv2.resize(grid_of(topmost["mask_rle"], order), (640, 360), interpolation=cv2.INTER_NEAREST)
             contours, _ = cv2.findContours(full, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
             line = cv2.drawContours(np.zeros_like(full), contours, -1, 1, 2)
@@ -162,7 +168,7 @@ def test_runs_read_column_by_column_give_garbage(sample: SampleVideo) -> None:
 
 def test_pictures_differ_from_the_source_only_where_something_is_painted(sample: SampleVideo) -> None:
     source = film(sample.source)
-    for entry in annotations(sample)["annotations"][::8]:
+    for entry in read_annotations(sample)["annotations"][::8]:
         if not entry["objects"]:
             continue
         objects = [(o["object_id"], o["label"], grid_of(o["mask_rle"])) for o in entry["objects"]]
@@ -174,7 +180,7 @@ def test_pictures_differ_from_the_source_only_where_something_is_painted(sample:
 
 
 def test_frames_without_objects_have_a_record_and_no_picture(sample: SampleVideo) -> None:
-    entries = annotations(sample)["annotations"]
+    entries = read_annotations(sample)["annotations"]
     bare = {entry["frame_index"] for entry in entries if not entry["objects"]}
     with zipfile.ZipFile(sample.export) as archive:
         drawn = {int(name[13:19]) for name in archive.namelist() if name.endswith(".png")}
@@ -183,7 +189,9 @@ def test_frames_without_objects_have_a_record_and_no_picture(sample: SampleVideo
 
 
 def test_hidden_objects_are_tracked_for_a_while_with_empty_masks(sample: SampleVideo) -> None:
-    empty = [o for entry in annotations(sample)["annotations"] for o in entry["objects"] if o["mask_rle"] == "65536"]
+    empty = [
+        o for entry in read_annotations(sample)["annotations"] for o in entry["objects"] if o["mask_rle"] == "65536"
+    ]
     assert empty
     assert all(o["bbox"] == [0, 0, 0, 0] and o["area"] == 0 for o in empty)
 
@@ -193,7 +201,7 @@ def truth_rows(sample: SampleVideo) -> list[dict[str, Any]]:
 
 
 def test_metadata_counts_records_and_instances(sample: SampleVideo) -> None:
-    entries = annotations(sample)["annotations"]
+    entries = read_annotations(sample)["annotations"]
     with zipfile.ZipFile(sample.export) as archive:
         statistics = json.loads(archive.read("metadata.json"))["statistics"]
     instances = [o["object_id"] for entry in entries for o in entry["objects"]]
@@ -220,3 +228,14 @@ def test_grid_keeps_the_place_and_share_of_a_mask() -> None:
     assert cv2.boundingRect(grid) == (128, 64, 128, 128)
     assert not to_grid(np.zeros((360, 640), np.uint8)).any()
     assert to_grid(np.ones((360, 640), np.uint8)).all()
+
+
+def test_overlay_adds_three_tenths_of_the_palette_colour_inside_the_contour() -> None:
+    frame = np.full((360, 640, 3), 100, np.uint8)
+    mask = np.zeros((GRID, GRID), np.uint8)
+    mask[100:200, 50:150] = 1
+    painted = burn_in(frame, [(9, "kite", mask)])
+    assert painted[220, 250].tolist() == [pytest.approx(100 + 0.3 * 255, abs=0.5), 100, 100]
+    assert painted[350, 600].tolist() == [100, 100, 100]
+    assert tuple(painted[220, 125]) == PALETTE_BGR[1]
+    assert np.array_equal(burn_in(frame, [(9, "kite", mask * 0)]), frame)

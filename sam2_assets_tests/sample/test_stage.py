@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,10 +67,7 @@ def test_every_class_of_a_last_second_led_earlier_in_that_video_and_in_two_other
 def test_the_largest_object_is_clearly_the_largest_in_nine_frames_of_ten(story: Story) -> None:
     for video in VIDEOS:
         shown = [visible for visible in story.frames[video] if visible]
-        clear = [
-            all(visible[0][0] >= 1.3 * area for area, label in visible[1:] if label != visible[0][1])
-            for visible in shown
-        ]
+        clear = [all(visible[0][0] >= 1.3 * area for area, _ in visible[1:]) for visible in shown]
         assert np.mean(clear) >= 0.9
         assert 0.08 < np.median([visible[0][0] for visible in shown]) / FRAME_AREA < 0.25
 
@@ -115,13 +113,8 @@ def test_masks_never_overlap_and_cover_what_was_drawn() -> None:
 def test_mask_lies_on_the_pixels_of_its_object() -> None:
     stage, lonely = Stage(0, 6), Stage(0, 6)
     leader = max(stage.draw(234).objects, key=lambda item: item.area)
-    object.__setattr__(
-        lonely,
-        "plan",
-        type(stage.plan)(
-            **{**vars(stage.plan), "actors": tuple(a for a in stage.plan.actors if a.object_id != leader.object_id)}
-        ),
-    )
+    others = tuple(actor for actor in stage.plan.actors if actor.object_id != leader.object_id)
+    lonely.plan = replace(stage.plan, actors=others)
     changed = np.abs(stage.draw(234).rgb.astype(int) - lonely.draw(234).rgb).max(axis=2) > 12
     mask = leader.mask > 0
     assert (changed & mask).sum() > 0.93 * mask.sum()
