@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -149,6 +150,10 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
         warnings.append(f"pictures: {missing} of {len(document.frames)} annotated frames have none")
     if objects.empty:
         warnings.append("objects: no frame has any; an early build of the exporter wrote all lists empty")
+    shapes = Counter(objects[["grid_h", "grid_w"]].itertuples(index=False, name=None))
+    grids = {f"{h} x {w}": count for (h, w), count in sorted(shapes.items())}
+    if len(grids) > 1:
+        warnings.append(f"masks: several grids in one export ({', '.join(grids)}, height x width)")
     fps, fps_origin = (settings.fps_assumed, "assumed") if source is None else (source.fps, "source_video")
     masks = objects.loc[~objects["empty"], ["frame_index", "object_id", "rle_counts"]].itertuples(
         index=False, name=None
@@ -173,7 +178,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
             "filename": document.filename,
         },
         "source_video": None if source is None else source.numbers(),
-        "decisions": [vars(each) for each in _decisions(export, verdict, source, fps, fps_origin)],
+        "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
         "repairs": repairs,
         "warnings": warnings,
     }
@@ -194,12 +199,13 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
 
 
 def _decisions(
-    export: _Export, verdict: Verdict, source: SourceVideo | None, fps: float, fps_origin: str
+    export: _Export, verdict: Verdict, grids: dict[str, int], source: SourceVideo | None, fps: float, fps_origin: str
 ) -> list[Decision]:
     frames = "the export's own" if source is None else "the source video's"
     return [
         Decision("layout", "version 1", {"annotations": export.layout.annotations, "metadata": export.layout.metadata}),
         *verdict.decisions,
+        Decision("mask_grid", " and ".join(grids) or "none", {"objects": grids}),
         Decision(
             "frames",
             frames if source or export.pictured else "none",
