@@ -205,11 +205,12 @@ def test_the_same_video_twice_counts_once_so_that_it_cannot_leak_into_itself(tmp
     assert "60 pictures are equal" in rejected["reason"]
 
 
-def test_one_equal_picture_does_not_make_two_videos_the_same(tmp_path: Path) -> None:
-    # both begin with the same black second: one picture at 1 fps
+def test_a_few_equal_pictures_do_not_make_two_videos_the_same(tmp_path: Path) -> None:
+    # The long ones begin with the same three black pictures of 60; the short one shares one, a fifth of its own.
     one = build_source(tmp_path / "a", [float(i) for i in range(60)], video_id="aa", shows="x")
-    other = build_source(tmp_path / "b", [0.0, *(0.5 + i for i in range(60))], video_id="bb", shows="x")
-    split([one, other], tmp_path / "out", SETTINGS)
+    other = build_source(tmp_path / "b", [0.0, 1.0, 2.0, *(2.5 + i for i in range(57))], video_id="bb", shows="x")
+    short = build_source(tmp_path / "c", [0.0, 0.3, 0.4, 0.6, 0.7], video_id="cc", shows="x")
+    split([one, other, short], tmp_path / "out", SETTINGS)
     assert evidence(tmp_path / "out")["rejected"] == []
 
 

@@ -28,12 +28,13 @@ def timelines(draw: st.DrawFn, most: int = 150) -> list[float]:
 
 
 SETTINGS = st.builds(
-    lambda gap, segments, held, kept: SplitSettings(
-        guard_gap_s=gap, segments=segments, train=1 - 2 * held, val=held, test=held, min_kept_share=kept
+    lambda gap, segments, val, test, kept: SplitSettings(
+        guard_gap_s=gap, segments=segments, train=1 - val - test, val=val, test=test, min_kept_share=kept
     ),
     st.sampled_from([0.04, 0.5, 1.0, 2.0]),
     st.integers(1, 3),
     st.sampled_from([0.1, 0.15, 0.25]),
+    st.sampled_from([0.05, 0.1, 0.3]),
     st.sampled_from([0.05, 0.5]),
 )
 
@@ -71,18 +72,21 @@ def test_every_frame_gets_one_split_and_either_all_train_or_all_three_exist(
             assert segments == {str(i) for i in range(settings.segments)}
 
 
-@given(timelines(most=24), st.sampled_from([0.04, 0.5, 1.0]), st.sampled_from([0.1, 0.2]))
-@hypothesis_settings(max_examples=80, deadline=None)
-def test_no_other_cut_is_nearer_to_the_ratios(times: list[float], gap: float, held: float) -> None:
-    settings = SplitSettings(guard_gap_s=gap, train=1 - 2 * held, val=held, test=held)
+HELD = st.sampled_from([0.05, 0.1, 0.2, 0.3])
+
+
+@given(timelines(most=24), st.sampled_from([0.04, 0.5, 1.0]), HELD, HELD)
+@hypothesis_settings(max_examples=120, deadline=None)
+def test_no_other_cut_is_nearer_to_the_ratios(times: list[float], gap: float, val: float, test: float) -> None:
+    settings = SplitSettings(guard_gap_s=gap, train=1 - val - test, val=val, test=test)
     n = len(times)
 
     def start_after(end: int) -> int:
         return next((i for i in range(end, n) if times[i] - times[end - 1] >= gap - 1e-9), n)
 
-    def deviation(train: int, val: int, test: int) -> float:
-        kept = train + val + test
-        return max(abs(train / kept - settings.train), abs(val / kept - held), abs(test / kept - held))
+    def deviation(*counts: int) -> float:
+        ratios = (settings.train, settings.val, settings.test)
+        return max(abs(count / sum(counts) - ratio) for count, ratio in zip(counts, ratios, strict=True))
 
     tried = []
     for a in range(1, n):
@@ -100,10 +104,10 @@ def test_no_other_cut_is_nearer_to_the_ratios(times: list[float], gap: float, he
     assert deviation(a, c - b, n - d) <= min(tried) + 1 / (a + c - b + n - d) + 1e-9
 
 
-@given(st.integers(60, 2000), st.sampled_from([5.0, 8.0, 24.0]), st.sampled_from([0.05, 0.1, 0.2]))
-@hypothesis_settings(max_examples=40, deadline=None)
-def test_a_steady_video_is_cut_within_two_frames_of_the_ratios(count: int, fps: float, held: float) -> None:
-    settings = SplitSettings(train=1 - 2 * held, val=held, test=held)
+@given(st.integers(60, 2000), st.sampled_from([5.0, 8.0, 24.0]), HELD, HELD)
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_a_steady_video_is_cut_within_two_frames_of_the_ratios(count: int, fps: float, val: float, test: float) -> None:
+    settings = SplitSettings(train=1 - val - test, val=val, test=test)
     assigned = assign(np.arange(count) / fps, settings)
     assume(not assigned.too_short)
     counts = {name: assigned.splits.count(name) for name in ("train", "val", "test", "guard")}
