@@ -17,8 +17,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sam2_assets.errors import SettingsError
+from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.instructions.settings import InstructionSettings
+from sam2_assets.packaging.settings import DeploymentSettings, ModelCardSettings
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.training.config import TrainingConfig
@@ -37,6 +39,9 @@ class Settings(BaseModel):
     quality: QualitySettings = Field(default=QualitySettings(), description="thresholds and waivers")
     splitting: SplitSettings = Field(default=SplitSettings(), description="train, validation and test")
     training: TrainingConfig = Field(default=TrainingConfig(), description="base model and training")
+    evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="measuring on the test split")
+    card: ModelCardSettings = Field(default=ModelCardSettings(), description="the model repository")
+    deployment: DeploymentSettings = Field(default=DeploymentSettings(), description="the served image")
 
 
 @dataclass(frozen=True)

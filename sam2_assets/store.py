@@ -223,6 +223,19 @@ class Store:
             raise TypeError(f"{ref.path}: manifest without inputs")
         return {name: ArtifactRef(str(entry["path"]), str(entry["sha256"])) for name, entry in recorded.items()}
 
+    def open_file(self, ref: ArtifactRef, name: str) -> Path:
+        """One file of an artifact, after it was hashed and compared; the others are not read.
+
+        Raises:
+            StoreError: ``artifact_missing`` or ``artifact_damaged``.
+        """
+        recorded = self.manifest(ref)["files"]
+        path = self.root / PurePosixPath(ref.path) / name
+        known = recorded.get(name) if isinstance(recorded, dict) else None
+        if known is None or not path.is_file() or file_sha256(path) != known["sha256"]:
+            raise _damaged(path)
+        return path
+
     def open(self, ref: ArtifactRef) -> Path:
         """The artifact's folder, after every file was hashed and compared.
 
@@ -236,10 +249,14 @@ class Store:
         found = _listing(folder)
         differing = sorted(name for name in {*recorded, *found} if recorded.get(name) != found.get(name))
         if differing or _identity(found) != ref.sha256:
-            raise StoreError(
-                "artifact_damaged",
-                "the file is not what was published",
-                file=str(folder / (differing[0] if differing else MANIFEST)),
-                remedy="Restore it from a backup, or materialize the asset again.",
-            )
+            raise _damaged(folder / (differing[0] if differing else MANIFEST))
         return folder
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(
+        "artifact_damaged",
+        "the file is not what was published",
+        file=str(path),
+        remedy="Restore it from a backup, or materialize the asset again.",
+    )

@@ -11,12 +11,12 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sam2_assets"
 LAYERS = [
-    {"cli"},
+    {"cli", "__main__"},
     {"definitions"},
     {"assets", "checks", "automation", "resources", "launcher", "partitions"},
+    {"settings"},
     {"packaging"},
     {"evaluation"},
-    {"settings"},
     {"training"},
     {"splitting"},
     {"quality"},

@@ -17,14 +17,19 @@ from sam2_assets.assets.scope import Scope
 from sam2_assets.assets.station import Station, failures_explained
 from sam2_assets.checks.gates import require_gates
 from sam2_assets.errors import GateError
-from sam2_assets.packaging import write_repository
+from sam2_assets.evaluation import EvaluationSettings
+from sam2_assets.packaging import DeploymentSettings, ModelCardSettings, write_repository
 from sam2_assets.resources import StoreResource
+from sam2_assets.settings import write_section
 from sam2_assets.store import ArtifactRef
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan, needs_approval
 from sam2_assets.workarea import lease
 
 TrainingForm = form_of(TrainingConfig)
+EvaluationForm = form_of(EvaluationSettings)
+CardForm = form_of(ModelCardSettings)
+DeploymentForm = form_of(DeploymentSettings)
 Result = dg.MaterializeResult[Any]
 GPU_POOL = "gpu"
 IMAGE_POOL = "image"
@@ -38,6 +43,17 @@ def dataset_folders(station: Station, splits: ArtifactRef) -> dict[str, Path]:
         for name, ref in sorted(named.items())
         if name.startswith("dataset:")
     }
+
+
+def import_records(station: Station, splits: ArtifactRef) -> dict[str, Path]:
+    """The folder with the import record of every video behind the splits, by partition."""
+    named = station.store.inputs(splits)
+    if station.partition is not None:
+        of_partition = {station.partition: named["raw_export"]}
+    else:
+        members = {name.removeprefix("splits:"): ref for name, ref in named.items() if name.startswith("splits:")}
+        of_partition = {name: station.store.inputs(ref)["raw_export"] for name, ref in sorted(members.items())}
+    return {name: station.store.open_file(ref, "import.json").parent for name, ref in of_partition.items()}
 
 
 def _job(folder: Path, name: str, fields: Mapping[str, object]) -> str:
@@ -130,11 +146,12 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
         pool=GPU_POOL,
         kinds={"pytorch"},
     )
-    def evaluation(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+    def evaluation(context: dg.AssetExecutionContext, config: EvaluationForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
         """The adapter's score on the test frames, beside the base model, a control and a baseline, with intervals."""
         with failures_explained():
-            station = Station(context, store)
+            station = Station(context, store, "evaluation", config)
             adapter = station.take(adapter_key)
+            settings = station.settings().settings.evaluation
             made_from = station.store.inputs(adapter.ref)
             plan, splits = made_from["training_plan"], made_from["splits"]
             with station.publish({"training_plan": plan, "splits": splits}) as draft, TemporaryDirectory() as scratch:
@@ -143,19 +160,21 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     "splits": station.folder(splits),
                     "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
                     "adapter": station.folder(adapter),
+                    "settings": settings.model_dump(mode="json"),
                     "out": draft.folder,
                 }
                 run_child(context, "sam2_assets.evaluation", [_job(Path(scratch), "job.json", fields)])
+                write_section(settings, draft.folder)
                 facts = showcase.of_evaluation(draft.folder)
             return station.result(draft.published, facts)
 
     @dg.asset(
         key=card_key, deps=[evaluation_key], partitions_def=scope.partitions, group_name=scope.group, code_version="1"
     )
-    def model_card(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+    def model_card(context: dg.AssetExecutionContext, config: CardForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
         """The model repository: adapter, card with the measured numbers, a runnable example."""
         with failures_explained():
-            station = Station(context, store)
+            station = Station(context, store, "card", config)
             measured = station.take(evaluation_key)
             made_from = station.store.inputs(measured.ref)
             with station.publish(made_from) as draft:
@@ -165,6 +184,8 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     plan=station.folder(made_from["training_plan"]),
                     splits=station.folder(made_from["splits"]),
                     out=draft.folder,
+                    settings=station.settings().settings.card,
+                    imports=import_records(station, made_from["splits"]),
                 )
                 facts = showcase.of_card(draft.folder)
             return station.result(draft.published, facts)
@@ -178,17 +199,20 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
         pool=IMAGE_POOL,
         kinds={"docker"},
     )
-    def deploy_image(context: dg.AssetExecutionContext, store: StoreResource) -> Result:
+    def deploy_image(context: dg.AssetExecutionContext, config: DeploymentForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
         """A build context whose server was started and answered as the evaluation recorded."""
         with failures_explained():
-            station = Station(context, store)
+            station = Station(context, store, "deployment", config)
             repository = station.take(card_key)
             made_from = station.store.inputs(repository.ref)
             splits = made_from["splits"]
+            settings = station.settings().settings.deployment
             with station.publish(made_from) as draft, TemporaryDirectory() as scratch:
                 fields = {
                     "repository": station.folder(repository),
                     "evaluation": station.folder(made_from["evaluation"]),
+                    "plan": station.folder(made_from["training_plan"]) / PLAN_FILE,
+                    "settings": settings.model_dump(mode="json"),
                     "splits": station.folder(splits),
                     "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
                     "out": draft.folder,
