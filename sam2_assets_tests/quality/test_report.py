@@ -1,0 +1,182 @@
+"""The report says what was found, needs nothing beside itself, and trusts no label."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sam2_assets.quality import FindingsTable, QualitySettings, assess, preview_picture, write_report
+from sam2_assets.tables import ImageOrigin, Tables
+from sam2_assets_tests.quality.videos import Track, Video, make_video, rectangle
+
+HOSTILE = '<script>alert(1)</script> | $\\frac{ "犬" <img src="http://x/y.png">'
+
+
+class Page(HTMLParser):
+    """What a browser would load, run and show."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "srcset", "data"}]
+        self.sources += [value or "" for name, value in attrs if name == "href" and tag != "a"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    tracks = {
+        0: Track(mask=lambda i: None if i == 9 else rectangle(10, 12, 14, 10)),
+        1: Track("object_1", lambda i: rectangle(40, 30, 8, 8)),
+        2: Track(HOSTILE, lambda i: rectangle(30, 2, 8 * (i != 5), 8)),
+    }
+    return make_video(tmp_path_factory.mktemp("spoilt") / "v", tracks, origin=ImageOrigin.EXPORT_OVERLAY)
+
+
+def report(video: Video, out: Path, tables: Tables | None = None, **settings: object) -> Path:
+    chosen = QualitySettings.model_validate(settings)
+    out.mkdir()
+    tables = tables or video.tables
+    write_report(assess(tables, video.folder, chosen), tables, video.folder, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def written(spoilt: Video, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report(spoilt, tmp_path_factory.mktemp("report") / "r", waivers={"burnt_in_overlay": "a <b>test</b>"})
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_runs_no_label(written: Path) -> None:
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    assert page.sources
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+    assert "url(" not in (written / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_names_gates_findings_remedies_and_waivers(written: Path) -> None:
+    text = Page((written / "report.html").read_text(encoding="utf-8")).text
+    for words in ("object 0 (dog) is in frames 24 and 30 but not in 27", "a <b>test</b>", "What to do:", "may go on"):
+        assert words in text
+
+
+def test_a_stopped_station_keeps_the_later_one_waiting(spoilt: Video, tmp_path: Path) -> None:
+    objects = spoilt.objects.copy()
+    objects.loc[0, "box_w"] = 30.0
+    out = report(spoilt, tmp_path / "r", Tables(spoilt.frames, objects), waivers={"burnt_in_overlay": "test"})
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "**instruction_dataset**: stopped by `box_matches_mask`" in text
+    assert "**training_plan**: waits for instruction_dataset" in text
+
+
+def test_markdown_shows_labels_as_text_and_pictures_that_exist(written: Path) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<img" not in text
+    shown = re.findall(r"\]\((pictures/[^)]+)\)", text)
+    assert len(shown) > 5
+    assert all((written / name).is_file() for name in shown)
+    assert {p.name for p in (written / "pictures").iterdir()} == {name.removeprefix("pictures/") for name in shown}
+    row = next(line for line in text.splitlines() if line.startswith("| 1 |"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 7, "a | in a label does not open a column"
+
+
+def test_quality_json_holds_verdicts_thresholds_and_waivers(written: Path) -> None:
+    quality = json.loads((written / "quality.json").read_text(encoding="utf-8"))
+    assert quality["video_id"] == "v1"
+    assert quality["gates"]["training_plan"] == {"passed": True, "stopped_by": []}
+    assert quality["waivers"] == {"burnt_in_overlay": "a <b>test</b>"}
+    assert quality["thresholds"]["max_overlap_iou"] == 0.7
+    vanished = next(v for v in quality["verdicts"] if v["check_id"] == "object_vanishes")
+    assert (vanished["passed"], vanished["count"]) == (False, 2)
+    assert quality["counts"] == {
+        "frames": 24,
+        "objects": 71,
+        "usable_frames": 24,
+        "present_objects": 70,
+        "tracks": 3,
+        "classes": 3,
+    }
+
+
+def test_findings_parquet_reads_back_in_its_schema(written: Path) -> None:
+    table = pd.read_parquet(written / "findings.parquet")
+    FindingsTable.validate(table)
+    assert (table["check"] == "burnt_in_overlay").sum() == 24
+
+
+def test_the_same_input_gives_the_same_bytes(spoilt: Video, written: Path, tmp_path: Path) -> None:
+    again = report(spoilt, tmp_path / "r", waivers={"burnt_in_overlay": "a <b>test</b>"})
+    assert files(again) == files(written)
+
+
+def test_no_file_names_the_machine(spoilt: Video, written: Path) -> None:
+    for name, content in files(written).items():
+        assert str(spoilt.folder).encode() not in content, name
+
+
+def test_unsound_tables_are_reported_without_pictures(spoilt: Video, tmp_path: Path) -> None:
+    out = report(spoilt, tmp_path / "r", Tables(spoilt.frames.drop(columns="width"), spoilt.objects))
+    assert not list((out / "pictures").iterdir())
+    assert "not measured" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_video_without_pictures_and_objects_is_reported(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", {})
+    for name in video.frames["image"]:
+        (video.folder / name).unlink()
+    out = report(video, tmp_path / "r")
+    assert "No usable frame" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int)
+
+
+def test_a_preview_draws_the_object_where_it_is(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", {0: Track(mask=lambda i: rectangle(16, 24, 16, 12))})
+    plain = make_video(tmp_path / "w", {0: Track(mask=lambda i: rectangle(16, 24, 0, 0))})
+    drawn, bare = (pixels(preview_picture(v.tables, v.folder, [0], width=640)) for v in (video, plain))
+    ys, xs = np.nonzero(np.abs(drawn - bare).sum(axis=2))
+    assert drawn.shape[1] == 640
+    scale = 640 / 64
+    assert (xs.min(), xs.max() + 1) == (16 * scale, 32 * scale)
+    assert ys.max() + 1 == 36 * scale
+    assert 24 * scale - 16 <= ys.min() <= 24 * scale, "the label stands on the box"
+
+
+def test_a_preview_shows_frames_without_picture_in_grey(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", {})
+    (video.folder / video.frames.loc[1, "image"]).unlink()
+    sheet = pixels(preview_picture(video.tables, video.folder, [0, 3], width=640))
+    left, right = sheet[5:60, 5:90], sheet[5:60, 330:400]
+    assert left.std() > 20
+    assert right.std() == 0
+
+
+@pytest.mark.parametrize("frames", [[], [1]])
+def test_a_preview_of_frames_that_are_not_there_is_refused(tmp_path: Path, frames: list[int]) -> None:
+    video = make_video(tmp_path / "v")
+    with pytest.raises(ValueError, match="frame"):
+        preview_picture(video.tables, video.folder, frames)
