@@ -9,6 +9,7 @@ from PIL.Image import Image
 
 from sam2_assets.coordinates import Box
 from sam2_assets.evaluation.answers import Answer, Located
+from sam2_assets.training.answers import parse_answer
 
 Progress = Callable[[str, int, int], None]
 """Called with a system, how many questions it has answered, and of how many."""
@@ -60,6 +61,8 @@ def ask(
         )
         for index, text in zip(batch, texts, strict=True):
             found = model.boxes(text, frames[index])
-            answers.append(Answer(text, tuple(Located(label, box) for label, box in found)))
+            named = parse_answer(text)
+            objects = tuple(Located(label, box) for label, box in found)
+            answers.append(Answer(text, objects, named[0].label if named else None))
         progress(system, batch.stop, len(questions))
     return answers

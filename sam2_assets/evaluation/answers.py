@@ -34,10 +34,17 @@ class Located:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a system answered: the text as it came, and the objects that could be read from it, in its order."""
+    """What a system answered.
+
+    Args:
+        text: as it came.
+        objects: labels with boxes that could be read from it, in its order.
+        label: the first label it names, with or without a readable box; ``None`` if it names none.
+    """
 
     text: str
     objects: tuple[Located, ...] = ()
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def measure(kind: Kind, truth_text: str, truth: Sequence[Located], answer: Answe
     if kind is Kind.ONE_OBJECT:
         first = answer.objects[:1]
         overlap = iou(truth[0].box, first[0].box) if first else 0.0
-        correct = bool(first) and same_label(truth[0].label, first[0].label)
+        correct = answer.label is not None and same_label(truth[0].label, answer.label)
         return Measures(correct, (overlap,), int(correct and overlap >= MATCH_IOU), len(first), 1, unreadable)
     overlaps = [0.0] * len(truth)
     for index, _, overlap in match_greedily(truth, answer.objects, least=0.0):

@@ -49,7 +49,7 @@ class MajorityAnswer:
             return Answer(self.text)
         x, y, w, h = self.box
         box = (x * frame[0], y * frame[1], w * frame[0], h * frame[1])
-        return Answer(self.text, (Located(self.text, box),))
+        return Answer(self.text, (Located(self.text, box),), self.text)
 
 
 def learn_majority(task: str, train: Sequence[Sample]) -> MajorityAnswer:

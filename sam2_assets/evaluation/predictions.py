@@ -2,8 +2,8 @@
 
 Columns ``sample_id, video_id, block, frame_index, task, question, width, height, truth_text, truth_label, truth_box,
 truth_objects, control_picture``, then for each of adapter, base, control and majority ``<system>_text, _label, _box,
-_objects, _iou, _correct``. Boxes are ``[x, y, w, h]`` in frame pixels; ``_label`` and ``_box`` are those of the first
-object, null where there is none.
+_objects, _iou, _correct``. Boxes are ``[x, y, w, h]`` in frame pixels; ``_box`` is that of
+the first object and ``_label`` the first label named, null where there is none.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def schema() -> pa.Schema:
     return pa.schema(fields)
 
 
-def _objects(prefix: str, objects: Sequence[Located]) -> dict[str, Any]:
+def _objects(prefix: str, label: str | None, objects: Sequence[Located]) -> dict[str, Any]:
     return {
-        f"{prefix}_label": objects[0].label if objects else None,
+        f"{prefix}_label": label,
         f"{prefix}_box": list(objects[0].box) if objects else None,
         f"{prefix}_objects": [{"label": o.label, "box": list(o.box)} for o in objects],
     }
@@ -82,11 +82,11 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "height": sample.height,
         "truth_text": prediction.truth_text,
         "control_picture": prediction.shown,
-        **_objects("truth", prediction.truth),
+        **_objects("truth", prediction.truth[0].label if prediction.truth else None, prediction.truth),
     }
     for system in SYSTEMS:
         answer, measures = prediction.answers[system], prediction.measures[system]
-        record |= _objects(system, answer.objects)
+        record |= _objects(system, answer.label, answer.objects)
         record[f"{system}_text"] = answer.text
         record[f"{system}_iou"] = measures.mean_iou if measures.true else None
         record[f"{system}_correct"] = measures.correct

@@ -58,7 +58,7 @@ SCORES: Final[Mapping[Kind, tuple[Score, ...]]] = {
         Score(
             "label_accuracy",
             "label accuracy",
-            "share of answers whose first label is the true one, case and white space aside",
+            "share of answers whose first label is the true one, case and white space aside, whatever its box",
             lambda m: float(m.correct),
             _one,
         ),

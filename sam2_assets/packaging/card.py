@@ -175,8 +175,8 @@ def _training_table(evidence: Evidence) -> str:
 
 def _limitations(evidence: Evidence) -> list[str]:
     found = [
-        "The truth it was trained and measured against are masks and labels made with SAM2 by one person, not an "
-        "independent annotation.",
+        "The truth it was trained and measured against are masks that SAM2 made under a person's hand, and that "
+        "person's labels. Nobody else annotated the frames.",
     ]
     both = [v for v in evidence.splits["videos"] if v["counts"]["train"] and v["counts"]["test"]]
     if both:

@@ -33,7 +33,9 @@ def front_matter(scores: Mapping[str, Any], serving: Serving, settings: ModelCar
             task_name=task,
             dataset_type="sam2-assets",
             dataset_name="test split",
-            dataset_config=scores["provenance"]["splits_sha256"][:12],
+            # Hubs group results by data set and not by task's name: without this all tasks would read as one.
+            dataset_config=task,
+            dataset_revision=scores["provenance"]["splits_sha256"],
             dataset_split="test",
             metric_type=METRIC_TYPES[name],
             metric_name=f"{score['title']} ({task})",

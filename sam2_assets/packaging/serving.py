@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,7 +38,7 @@ class Serving(BaseModel):
     base: BaseModelIdentity
     base_reference: str | None = Field(description="hub id or relative folder of the base model; null: must be given")
     coordinates: str = Field(description="convention of the boxes inside the answer's text")
-    precision: str
+    precision: Literal["fp32", "bf16"]
     max_new_tokens: int
     adapter_sha256: str = Field(description=f"of {ADAPTER_WEIGHTS}")
     examples: list[Example]

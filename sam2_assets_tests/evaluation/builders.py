@@ -9,6 +9,7 @@ from PIL import Image
 
 from sam2_assets.coordinates import Box
 from sam2_assets.instructions.sample import Sample, SampleObject, box_marker
+from sam2_assets.training.answers import parse_answer
 
 
 def png(colour: tuple[int, int, int] = (10, 20, 30), size: tuple[int, int] = (64, 48)) -> bytes:
@@ -47,7 +48,7 @@ def sample(
 
 
 class Scripted:
-    """Answers by a function of picture and question; an answer reads ``label x y w h`` a line."""
+    """Answers by a function of picture and question; an answer reads ``label [x, y, w, h]`` a line, in frame pixels."""
 
     def __init__(self, reply: Callable[[Image.Image, str], str]) -> None:
         self.reply = reply
@@ -58,10 +59,4 @@ class Scripted:
         return [self.reply(image, question) for image, question in zip(images, questions, strict=True)]
 
     def boxes(self, text: str, frame_size: tuple[int, int]) -> list[tuple[str, Box]]:
-        found = []
-        for line in text.splitlines():
-            words = line.rsplit(" ", 4)
-            if len(words) == 5:
-                x, y, w, h = map(float, words[1:])
-                found.append((words[0], (x, y, w, h)))
-        return found
+        return [(found.label, found.numbers) for found in parse_answer(text) if found.numbers is not None]

@@ -18,7 +18,7 @@ located = st.builds(
 
 
 def answer(*objects: tuple[str, tuple[float, float, float, float]]) -> Answer:
-    return Answer("as written", tuple(Located(*o) for o in objects))
+    return Answer("as written", tuple(Located(*o) for o in objects), objects[0][0] if objects else None)
 
 
 def test_labels_are_compared_without_case_and_white_space() -> None:
@@ -46,6 +46,11 @@ def test_an_answer_without_boxes_is_unreadable_wrong_and_of_iou_zero() -> None:
         assert measured.unreadable
         assert not measured.correct
         assert measured.ious == (0.0,)
+
+
+def test_a_label_without_a_readable_box_is_still_a_right_label() -> None:
+    measured = measure(Kind.ONE_OBJECT, "", [Located("cat", BOX)], Answer("cat [0.1, 0.2", (), "cat"))
+    assert (measured.correct, measured.unreadable, measured.ious) == (True, True, (0.0,))
 
 
 def test_detection_counts_found_claimed_and_true_objects() -> None:

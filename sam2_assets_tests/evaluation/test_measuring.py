@@ -33,7 +33,7 @@ def looks(image: Image.Image, question: str) -> str:
     """A model that sees: it answers by the picture's colour."""
     red, green, _ = image.getpixel((0, 0))
     label = "cat" if red > green else "dog"
-    return f"{label} {' '.join(map(str, BOX[label]))}"
+    return f"{label} {list(BOX[label])}"
 
 
 def guesses(image: Image.Image, question: str) -> str:
@@ -100,7 +100,7 @@ def test_predictions_round_trip_with_the_truth_and_every_system(measured: tuple,
     assert (first["truth_label"], first["truth_box"]) == ("cat", [8.0, 8.0, 16.0, 16.0])
     assert first["adapter_objects"] == [{"label": "cat", "box": [8.0, 8.0, 16.0, 16.0]}]
     assert (first["adapter_correct"], first["adapter_iou"]) == (True, 1.0)
-    assert (first["base_text"], first["base_label"], first["base_correct"]) == ("cat, I think", None, False)
+    assert (first["base_text"], first["base_label"], first["base_box"]) == ("cat, I think", "cat, I think", None)
     assert first["control_label"] == "dog"
     assert first["control_picture"].startswith("v2/")
     bytes_once = (tmp_path / "predictions.parquet").read_bytes()
