@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ def video(**options: object) -> Make:
     return spoil(lambda _: None, **options)
 
 
-def set_object(row: int, **values: object) -> Callable[[Video], None]:
+def set_object(row: int, **values: Any) -> Callable[[Video], None]:
     def change(video: Video) -> None:
         for column, value in values.items():
             video.objects.loc[row, column] = value
@@ -40,7 +41,7 @@ def set_object(row: int, **values: object) -> Callable[[Video], None]:
     return change
 
 
-def set_frame(row: int, **values: object) -> Callable[[Video], None]:
+def set_frame(row: int, **values: Any) -> Callable[[Video], None]:
     def change(video: Video) -> None:
         for column, value in values.items():
             video.frames.loc[row, column] = value
@@ -58,7 +59,7 @@ def without_column(table: str, column: str) -> Callable[[Video], None]:
 def without_pictures(rows: range, *, only_files: bool = False) -> Callable[[Video], None]:
     def change(video: Video) -> None:
         for row in rows:
-            (video.folder / video.frames.loc[row, "image"]).unlink()
+            video.picture(row).unlink()
         if not only_files:
             video.frames.loc[list(rows), "image"] = None
             video.frames.loc[list(rows), "image_sha256"] = None
@@ -68,21 +69,28 @@ def without_pictures(rows: range, *, only_files: bool = False) -> Callable[[Vide
 
 
 def picture_of_size(width: int, height: int) -> Callable[[Video], None]:
-    return lambda video: Image.new("RGB", (width, height)).save(video.folder / video.frames.loc[5, "image"])
+    return lambda video: Image.new("RGB", (width, height)).save(video.picture(5))
 
 
 def broken_picture(video: Video) -> None:
-    (video.folder / video.frames.loc[5, "image"]).write_bytes(b"not a picture")
+    video.picture(5).write_bytes(b"not a picture")
+
+
+def both(first: Callable[[Video], None], second: Callable[[Video], None]) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        first(video)
+        second(video)
+
+    return change
 
 
 def coarse_masks(video: Video) -> None:
     """The same boxes with masks on a grid of 16 x 16 cells, as the importer would compute them."""
-    for row in video.objects.index:
+    for row in range(len(video.objects)):
         grid = np.zeros((16, 16), dtype=np.uint8)
         grid[3:7, 2:9] = 1
-        video.objects.loc[row, ["rle_counts", "grid_h", "grid_w"]] = [runs(grid), 16, 16]
-        video.objects.loc[row, ["box_x", "box_y", "box_w", "box_h"]] = [8.0, 9.0, 28.0, 12.0]
-        video.objects.loc[row, "area_px"] = 28.0 * 12.0
+        mask = {"rle_counts": runs(grid), "grid_h": 16, "grid_w": 16, "area_px": 28.0 * 12.0}
+        set_object(row, **mask, box_x=8.0, box_y=9.0, box_w=28.0, box_h=12.0)(video)
 
 
 def only_in(*positions: int) -> Track:
@@ -139,7 +147,7 @@ CASES: list[tuple[str, str, Make, Make]] = [
     (
         "box_matches_mask",
         "one cell off",
-        spoil(lambda v: (coarse_masks(v), set_object(3, box_x=4.0)(v))),
+        spoil(both(coarse_masks, set_object(3, box_x=4.0))),
         spoil(coarse_masks),
     ),
     (
@@ -151,7 +159,7 @@ CASES: list[tuple[str, str, Make, Make]] = [
     (
         "area_matches_mask",
         "in cells of the grid",
-        spoil(lambda v: (coarse_masks(v), set_object(3, area_px=28.0)(v))),
+        spoil(both(coarse_masks, set_object(3, area_px=28.0))),
         spoil(coarse_masks),
     ),
     ("area_matches_mask", "marked empty but is not", spoil(set_object(3, empty=True)), video()),

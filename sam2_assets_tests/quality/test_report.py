@@ -168,7 +168,7 @@ def test_a_preview_draws_the_object_where_it_is(tmp_path: Path) -> None:
 
 def test_a_preview_shows_frames_without_picture_in_grey(tmp_path: Path) -> None:
     video = make_video(tmp_path / "v", {})
-    (video.folder / video.frames.loc[1, "image"]).unlink()
+    video.picture(1).unlink()
     sheet = pixels(preview_picture(video.tables, video.folder, [0, 3], width=640))
     left, right = sheet[5:60, 5:90], sheet[5:60, 330:400]
     assert left.std() > 20

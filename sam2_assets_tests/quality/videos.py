@@ -49,6 +49,9 @@ class Video:
     def frames(self) -> pd.DataFrame:
         return self.tables.frames
 
+    def picture(self, row: int) -> Path:
+        return self.folder / str(self.frames.loc[row, "image"])
+
     @property
     def objects(self) -> pd.DataFrame:
         return self.tables.objects
