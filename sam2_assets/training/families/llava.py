@@ -31,6 +31,8 @@ class Llava(ModelFamily):
     generations: ClassVar[str] = "LLaVA-1.5 (7B, 13B)"
     class_tokens: ClassVar[int] = 1
     """Tokens the vision tower puts before the patches; CLIP's one is dropped again by the "default" strategy."""
+    attention: ClassVar[str | None] = None
+    """Implementation of attention; None leaves the choice to transformers."""
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """LLaVA around a CLIP tower; other towers have other picture tokens, so they are other families."""
@@ -73,7 +75,12 @@ class Llava(ModelFamily):
         read_config(base_model, revision)
         with reading(base_model, "the model"):
             model = LlavaForConditionalGeneration.from_pretrained(
-                base_model, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+                base_model,
+                revision=revision,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation=self.attention,
             )
         return model.eval().requires_grad_(False)
 
