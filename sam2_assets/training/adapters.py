@@ -134,4 +134,7 @@ def write_adapter(model: Any, processor: Any, folder: Path) -> None:
     config = model.peft_config["default"]
     config.inference_mode = True
     config.save_pretrained(str(folder))
+    # How this machine reached the base model would be written beside what the tokenizer is.
+    for habit in ("is_local", "local_files_only"):
+        processor.tokenizer.init_kwargs.pop(habit, None)
     processor.save_pretrained(str(folder))

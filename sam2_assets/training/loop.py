@@ -32,7 +32,7 @@ from sam2_assets.training.checkpoints import Checkpoint, Checkpoints
 from sam2_assets.training.collation import Collator, SampleList
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.loss import answer_loss, supervised_tokens
-from sam2_assets.training.stopping import StopRequest
+from sam2_assets.training.stopping import Interrupted, StopRequest
 
 _CLOCK_FILE = "clock.json"
 _STEPS_BEFORE_BUDGET_IS_JUDGED = 5
@@ -81,6 +81,10 @@ class LoopTrainer(Trainer):
         stop: whether the process was asked to end.
         work: folder for the Trainer's own use.
     """
+
+    # The library leaves both without a type.
+    control: TrainerControl
+    optimizer: Any
 
     def __init__(
         self,
@@ -132,7 +136,6 @@ class LoopTrainer(Trainer):
         # `answer_loss` divides by the supervised tokens of all accumulated batches itself.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
-        self.add_callback(Rhythm(self))
 
     @property
     def validates(self) -> bool:
@@ -148,6 +151,8 @@ class LoopTrainer(Trainer):
         Raises:
             TrainingError: ``loss_not_finite``, ``no_gradient``, ``over_budget``, or about a sample.
         """
+        # After those who listen: it may validate before the first step, which they must hear.
+        self.add_callback(Rhythm(self))
         self.train(resume_from_checkpoint=str(resume.folder) if resume else None)
         return int(self.state.global_step) >= int(self.state.max_steps)
 
@@ -181,7 +186,8 @@ class LoopTrainer(Trainer):
                     weight_decay=settings.weight_decay,
                 )
             )
-        return self.optimizer
+        created: torch.optim.Optimizer = self.optimizer
+        return created
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -267,7 +273,11 @@ class Rhythm(TrainerCallback):
         self._trainer.clock.sessions += 1
         done = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
         if self._validation_due(state) and not done:
-            self._trainer.evaluate()
+            try:
+                self._trainer.evaluate()
+            except _ValidationStoppedError:
+                # Nothing is lost: the checkpoint that this session started from stands.
+                raise Interrupted from None
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

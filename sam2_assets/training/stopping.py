@@ -36,11 +36,6 @@ class StopRequest:
         if self.immediate:
             raise Interrupted
 
-    def raise_if_requested(self) -> None:
-        """Raise :class:`Interrupted` if the process was asked to end."""
-        if self.requested:
-            raise Interrupted
-
 
 def end_with_parent() -> None:
     """Ask Linux to send this process SIGTERM when its parent dies, so that no orphan holds a GPU.

@@ -50,8 +50,6 @@ def test_in_the_loop_a_signal_waits_for_the_step_boundary() -> None:
     stop.immediate = False
     os.kill(os.getpid(), signal.SIGTERM)
     assert stop.requested
-    with pytest.raises(Interrupted):
-        stop.raise_if_requested()
 
 
 def _wait_for(file: Path, seconds: float = 20.0) -> bool:

@@ -78,6 +78,10 @@ class Job:
     work: Path
     out: Path
 
+    @property
+    def plan_file(self) -> Path:
+        return self.file.with_name("plan.json")
+
 
 def build_job(folder: Path, data: Data, config: TrainingConfig) -> Job:
     """Plan and write a job into ``folder``."""
