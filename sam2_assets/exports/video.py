@@ -118,7 +118,8 @@ def match_video(
             f"of the unpainted pixels {LEAST_AGREEMENT} must lie within {TOLERANCE} levels of the export's pictures; "
             f"by frame: {agreement}",
         )
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return SourceVideo(path, sha256, width, height, fps, count, agreement)
 
 
@@ -154,7 +155,11 @@ def _decoded(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, Pixels 
     """Frames decoded so far (1, 2, …), with the pixels of the last one if it is wanted."""
     try:
         with av.open(str(path), options=_OPEN_ONLY) as container:
+            size: tuple[int, int] | None = None
             for number, frame in enumerate(container.decode(video=0)):
+                size = size or (frame.width, frame.height)
+                if (frame.width, frame.height) != size:
+                    raise _unreadable(path, f"frame {number} is {frame.width} x {frame.height}, the first was {size}")
                 pixels = None
                 if number in wanted:
                     pixels = np.asarray(
