@@ -66,8 +66,9 @@ class InvertedResidual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, C, H, W)`` to ``(B, C', H / stride, W / stride)``."""
         y = x if self.expand is None else nn.functional.relu6(self.expand(x))
-        y = self.project(nn.functional.relu6(self.depthwise(y)))
-        return x + y if self.adds_input else y
+        y = nn.functional.relu6(self.depthwise(y))
+        narrow: torch.Tensor = self.project(y)
+        return x + narrow if self.adds_input else narrow
 
 
 class EfficientNetLite0(nn.Module):

@@ -12,7 +12,7 @@ from sam2_assets.training.demo_base.efficientnet_lite import STRIDE, WIDTH, Effi
 from sam2_assets.training.families.demo import VISION_MODEL_TYPE
 
 
-class EfficientNetLite0Config(PretrainedConfig):  # type: ignore[misc]
+class EfficientNetLite0Config(PretrainedConfig):
     """Sizes that LLaVA's own code and ours ask of a vision tower."""
 
     model_type = VISION_MODEL_TYPE
@@ -22,7 +22,7 @@ class EfficientNetLite0Config(PretrainedConfig):  # type: ignore[misc]
     patch_size: int = STRIDE
 
 
-class EfficientNetLite0Tower(PreTrainedModel):  # type: ignore[misc]
+class EfficientNetLite0Tower(PreTrainedModel):
     """Frozen features: one token a cell of the last feature map."""
 
     config_class = EfficientNetLite0Config

@@ -11,7 +11,7 @@ from transformers import Qwen2_5_VLProcessor as _WithVideos
 from transformers.processing_utils import ProcessorMixin
 
 
-class Qwen2_5_VLProcessor(_WithVideos):  # type: ignore[misc]  # noqa: N801 - saved files name the library's class
+class Qwen2_5_VLProcessor(_WithVideos):  # noqa: N801 - saved files name the library's class
     """The library's processor minus videos; it saves files that the library's own class can read."""
 
     def __init__(

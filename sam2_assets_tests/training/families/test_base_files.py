@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sam2_assets.errors import TrainingError
-from sam2_assets.training.families import family_by_name, family_of
+from sam2_assets.training.families import ModelFamily, family_by_name, family_of
 
 
 def _refused(base_model: str) -> TrainingError:
@@ -69,9 +69,13 @@ def test_damaged_files_are_refused(tiny_llava: Path, tmp_path: Path, name: str, 
         (folder / name).write_bytes((folder / name).read_bytes()[:100])
     family = family_of(str(folder))
     with pytest.raises(TrainingError) as caught:
-        family.load_processor(str(folder))
-        family.load_model(str(folder), dtype=torch.float32)
+        _load(family, folder)
     assert caught.value.code == "base_model_unreadable"
+
+
+def _load(family: ModelFamily, folder: Path) -> None:
+    family.load_processor(str(folder))
+    family.load_model(str(folder), dtype=torch.float32)
 
 
 def test_an_unknown_family_name_is_refused() -> None:
