@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -19,7 +20,13 @@ import dagster as dg
 
 from sam2_assets.errors import TrainingError
 
+# Dagster warns about its own use of its own preview parameter, at every start of a child.
+warnings.filterwarnings("ignore", message=".*expected_writer_count", category=dg.PreviewWarning)
+
 GRACE_S = 120.0
+STARTED_BY = "sam2_assets/started_by"
+"""Run tag that says who started a run outside the daemon."""
+COMMAND = "command"
 _POLL_S = 5.0
 _PR_SET_PDEATHSIG = 1
 _EXIT_USER_ERROR = 2
@@ -80,7 +87,11 @@ def run_child(
     command = [sys.executable, "-m", module, *arguments]
     with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()) as session:
         environment = {**os.environ, **session.get_bootstrap_env_vars()}
-        child = subprocess.Popen(command, env=environment, start_new_session=True, pass_fds=tuple(inherited))
+        # A terminal shows the observations; a run worker's stdout goes to the compute logs.
+        stdout = subprocess.DEVNULL if context.run.tags.get(STARTED_BY) == COMMAND else None
+        child = subprocess.Popen(
+            command, env=environment, start_new_session=True, pass_fds=tuple(inherited), stdout=stdout
+        )
         seen = 0
         try:
             while True:

@@ -64,7 +64,7 @@ def corpus_splits(
                         partition=partition,
                         dataset=station.folder(dataset),
                         dataset_ref={"sha256": dataset.sha256},
-                        waivers=recorded.get("waivers", {}),
+                        waivers={waiver["gate"]: waiver["reason"] for waiver in recorded["waivers"]},
                     )
                 )
         settings = station.settings().settings.splitting

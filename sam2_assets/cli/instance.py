@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.events import DagsterEventType as Event
 
+from sam2_assets.assets.child_process import COMMAND, STARTED_BY
 from sam2_assets.definitions import build_definitions
 from sam2_assets.errors import SettingsError
 from sam2_assets.partitions import videos
@@ -104,7 +105,7 @@ def run_here(platform: Platform, job: str, partition: str | None, say: Say) -> O
             run_config=quiet,
             raise_on_error=False,
             run_id=run_id,
-            tags={"sam2_assets/started_by": "command"},
+            tags={STARTED_BY: COMMAND},
         )
     finally:
         done.set()
@@ -118,7 +119,10 @@ def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     for entry in instance.all_logs(run_id, of_type=Event.STEP_FAILURE):
         data = entry.get_dagster_event().step_failure_data
         given = data.user_failure_data.description if data.user_failure_data else None
-        text = given or (data.error.message.strip().splitlines()[-1] if data.error else "failed")
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = given or (error.message.strip().splitlines()[-1] if error else "failed")
         reasons.append(f"{entry.step_key}: {text}")
     return reasons
 

@@ -205,6 +205,6 @@ def _write_export(path: Path, session: Session, records: dict[int, list[Record]]
         # Pictures come from the encoded video, as the demo's do: it never sees the frames before encoding.
         for index, bgr in enumerate(read_film(film)):
             if found := records.get(index):
-                painted = burn_in(bgr, [(record.object_id, record.label, record.grid) for record in found])
+                painted = burn_in(bgr, [(record.label, record.grid) for record in found])
                 _, png = cv2.imencode(".png", painted, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
                 put(f"images/frame_{index:06d}.png", png.tobytes())

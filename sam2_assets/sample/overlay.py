@@ -29,21 +29,22 @@ _TINT = 0.3
 _CONTOUR_PX = 2
 
 
-def burn_in(bgr: Image, objects: Sequence[tuple[int, str, Image]]) -> Image:
+def burn_in(bgr: Image, objects: Sequence[tuple[str, Image]]) -> Image:
     """A copy of ``bgr`` with the overlays painted in, one object after the other.
 
     Args:
         bgr: the frame, uint8, ``(height, width, 3)``, blue first.
-        objects: ``(object_id, label, mask)`` each; a mask is uint8 0/1 on any grid that spans the frame and is
-            enlarged to it by nearest neighbour. Empty masks leave no trace.
+        objects: ``(label, mask)`` each; an object's colour goes by its place in this list, not by its id. A mask is
+            uint8 0/1 on any grid that spans the frame and is enlarged to it by nearest neighbour. Empty masks leave
+            no trace.
     """
     painted = bgr.copy()
     height, width = painted.shape[:2]
-    for object_id, label, mask in objects:
+    for place, (label, mask) in enumerate(objects):
         full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
         if not full.any():
             continue
-        colour = PALETTE_BGR[object_id % len(PALETTE_BGR)]
+        colour = PALETTE_BGR[place % len(PALETTE_BGR)]
         layer = np.zeros_like(painted)
         layer[full > 0] = colour
         painted = cv2.addWeighted(painted, 1.0, layer, _TINT, 0).astype(np.uint8, copy=False)

@@ -1,0 +1,144 @@
+"""What must not happen does not: bad input publishes nothing, and no manual run goes around a gate."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sam2_assets import inbox
+from sam2_assets.assets.lineage import current
+from sam2_assets.assets.scope import VIDEO
+from sam2_assets.sample import SampleVideo
+from sam2_assets_tests.assets.conftest import approve_plan, submit
+from sam2_assets_tests.conftest import Home
+
+
+def corrupted(export: Path, out: Path) -> Path:
+    """The export with one byte in the middle of a picture changed."""
+    data = bytearray(export.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    out.write_bytes(data)
+    return out
+
+
+def escaping(export: Path, out: Path) -> Path:
+    out.write_bytes(export.read_bytes())
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("../../escaped.txt", "x")
+    return out
+
+
+def negative_run(export: Path, out: Path) -> Path:
+    with zipfile.ZipFile(export) as source, zipfile.ZipFile(out, "w") as target:
+        for member in source.infolist():
+            data = source.read(member)
+            if member.filename == "annotations.json":
+                document = json.loads(data)
+                frame = next(f for f in document["annotations"] if f["objects"])
+                frame["objects"][0]["mask_rle"] = "65540 -4"
+                data = json.dumps(document).encode()
+            target.writestr(member, data)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(corrupted, "crc"), (escaping, "../../escaped.txt"), (negative_run, "mask_rle")],
+)
+def test_a_bad_export_is_refused_by_name_publishes_nothing_and_the_partition_shows_why(
+    home: Home, tmp_path: Path, sample_videos: list[SampleVideo], spoil: object, words: str
+) -> None:
+    assert callable(spoil)
+    bad = spoil(sample_videos[0].export, tmp_path / "bad.zip")
+    inspected = home.command("inspect", bad, "--json")
+    assert inspected.returncode == 2
+    assert inspected.stderr.count("\n") == 1
+    assert words in inspected.stderr.lower()
+    assert json.loads(inspected.stdout)["error"]["code"]
+    submitted = home.command("submit", bad)
+    assert submitted.returncode == 2
+    with home.platform() as platform:
+        (upload,) = inbox.scan(platform.store.open().inbox)
+        assert current(platform.instance, VIDEO.key("raw_export"), upload.partition) is None
+        assert not [p for p in (home.store / "artifacts").rglob("*") if p.is_file()]
+        assert not list(tmp_path.parent.rglob("escaped.txt"))
+        shown = home.command("status", upload.partition).stdout
+        assert words in " ".join(shown.lower().split())
+
+
+def test_bad_input_never_loses_the_good_version(home: Home, tmp_path: Path, sample_videos: list[SampleVideo]) -> None:
+    with home.platform() as platform:
+        partition = submit(platform, sample_videos[0])
+        assert home.run(platform, "ingest_to_splits", partition).success
+        before = current(platform.instance, VIDEO.key("splits"), partition)
+        bad = corrupted(sample_videos[0].export, tmp_path / sample_videos[0].export.name)
+        inbox.submit(platform.store.open().inbox, bad, video=sample_videos[0].source)
+        assert not home.run(platform, "ingest_to_splits", partition).success
+        after = current(platform.instance, VIDEO.key("splits"), partition)
+        assert before is not None
+        assert after == before
+        assert platform.store.open().open(before.ref).is_dir()
+
+
+def run_one(platform_defs: dg.Definitions, instance: dg.DagsterInstance, name: str, partition: str) -> list[str]:
+    """Materialize one asset alone, as the UI's Materialize button does; why its step failed."""
+    job = platform_defs.get_implicit_global_asset_job_def().get_subset(asset_selection={VIDEO.key(name)})
+    result = job.execute_in_process(instance=instance, partition_key=partition, raise_on_error=False)
+    return [
+        event.step_failure_data.user_failure_data.description or ""
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+
+
+def test_a_manual_run_over_a_failed_gate_or_an_unapproved_plan_is_refused_with_the_reason(
+    home: Home, sample_videos: list[SampleVideo], tiny_settings: str
+) -> None:
+    home.write_settings(tiny_settings)
+    with home.platform() as platform:
+        partition = submit(platform, sample_videos[0])
+        assert home.run(platform, "ingest", partition).success
+        (why,) = run_one(platform.definitions, platform.instance, "lora_adapter", partition)
+        assert "nobody has approved it" in why
+        assert f"sam2-assets approve {partition}" in why
+
+        approve_plan(platform, VIDEO, partition)
+        # The upload is replaced by one without its video: its overlay gate fails, the old plan stays.
+        store = platform.store.open()
+        (store.inbox / sample_videos[0].source.name).unlink()
+        assert not home.run(platform, "ingest", partition).success
+        (why,) = run_one(platform.definitions, platform.instance, "training_plan", partition)
+        assert "gate burnt_in_overlay failed" in why
+
+        # A plan whose own gate fails: it would not fit the card.
+        home.command("settings", partition, "--set", "quality.waivers.burnt_in_overlay=trial", check=True)
+        home.command("settings", partition, "--set", "training.card.memory_gib=0.001", check=True)
+        assert not home.run(platform, "ingest", partition).success
+        approve_plan(platform, VIDEO, partition)
+        (why,) = run_one(platform.definitions, platform.instance, "lora_adapter", partition)
+        assert "gate fits_card failed" in why
+        assert current(platform.instance, VIDEO.key("lora_adapter"), partition) is None
+
+
+def test_a_gate_that_never_ran_on_this_data_is_closed(home: Home, sample_videos: list[SampleVideo]) -> None:
+    with home.platform() as platform:
+        partition = submit(platform, sample_videos[0])
+        platform.instance.add_dynamic_partitions("videos", [partition])
+        assert not run_one(platform.definitions, platform.instance, "raw_export", partition)
+        (why,) = run_one(platform.definitions, platform.instance, "instruction_dataset", partition)
+        assert "never ran on this data" in why
+
+
+def test_an_archive_without_annotations_says_what_is_missing(home: Home, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.zip"
+    buffer = io.BytesIO()
+    zipfile.ZipFile(buffer, "w").close()
+    empty.write_bytes(buffer.getvalue())
+    done = home.command("inspect", empty)
+    assert done.returncode == 2
+    assert "annotations.json" in done.stderr
