@@ -34,8 +34,8 @@ def _goodness(prediction: Prediction) -> float:
 def choose_cases(predictions: Sequence[Prediction], count: int) -> list[Case]:
     """Up to ``count`` worst and ``count`` best answers of the adapter, the extremes first, none twice.
 
-    Ranked by mean IoU (a task without boxes: 1 or 0) plus 1 for a right answer, then by sample id. Each temporal block gives one case of a side
-    before any gives a second, because neighbouring frames fail alike.
+    Ranked by mean IoU (a task without boxes: 1 or 0) plus 1 for a right answer, then by sample id. Each temporal
+    block gives one case of a side before any gives a second, because neighbouring frames fail alike.
     """
     ranked = sorted(predictions, key=lambda p: (_goodness(p), p.sample.sample_id))
     count = min(count, (len(ranked) + 1) // 2)

@@ -20,12 +20,21 @@ def spread_evenly(count: int, most: int | None) -> list[int]:
     return [index * count // most for index in range(most)]
 
 
+def spread_over_tasks(tasks: Sequence[str], most: int | None) -> list[int]:
+    """Indices of at most ``most`` items, evenly spread over each task; ``tasks[i]`` is the task of item ``i``.
+
+    Striding over the items as they come would often hit one task only: every frame asks the same tasks in turn.
+    """
+    ordered = sorted(range(len(tasks)), key=lambda index: tasks[index])
+    return sorted(ordered[index] for index in spread_evenly(len(tasks), most))
+
+
 def load_test(
     splits: Path, datasets: Mapping[str, Path], tasks: Sequence[str], most: int | None
 ) -> tuple[list[Sample], int]:
     """The test samples to measure, and how many there are in all.
 
-    A cap strides over each task apart, so that every task keeps its share and frames are spread over the videos.
+    With a cap every task keeps its share, and frames are spread over the videos.
 
     Args:
         splits: folder published by ``splits``.
@@ -46,9 +55,7 @@ def load_test(
             value="test",
             remedy="Make the splits again with a larger test ratio, or give more frames.",
         )
-    ordered = sorted(range(len(found)), key=lambda index: found[index].task)
-    chosen = sorted(ordered[index] for index in spread_evenly(len(found), most))
-    return [found[index] for index in chosen], len(found)
+    return [found[index] for index in spread_over_tasks([sample.task for sample in found], most)], len(found)
 
 
 def load_train_answers(splits: Path, datasets: Mapping[str, Path], tasks: Sequence[str]) -> list[Sample]:

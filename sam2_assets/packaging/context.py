@@ -77,9 +77,14 @@ def write_context(repository: Path, base_model: str, out: Path, settings: Deploy
         on_hub=serving.base.commit is not None,
     )
     (out / "Dockerfile").write_text(text, encoding="utf-8")
-    listing = {p.relative_to(out).as_posix(): _digest(p) for p in sorted(out.rglob("*")) if p.is_file()}
+    return read_context(out)
+
+
+def read_context(folder: Path) -> Context:
+    """A written context as it is now."""
+    listing = {p.relative_to(folder).as_posix(): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()}
     digest = hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
-    return Context(out, digest, len(listing))
+    return Context(folder, digest, len(listing))
 
 
 def _copy_base(base_model: str, target: Path) -> None:

@@ -14,7 +14,7 @@ import jinja2
 
 from sam2_assets.errors import PackagingError
 from sam2_assets.evaluation.predictions import read_predictions
-from sam2_assets.evaluation.samples import spread_evenly
+from sam2_assets.evaluation.samples import spread_over_tasks
 from sam2_assets.evaluation.scores import headline
 from sam2_assets.packaging.card import CARD_FILE, render_card
 from sam2_assets.packaging.card_gate import card_problems
@@ -130,7 +130,7 @@ def _check_one_run(plan: Plan, evidence: Evidence) -> None:
 
 def _serving(plan: Plan, evaluation: Path, out: Path, settings: ModelCardSettings) -> Serving:
     rows = read_predictions(evaluation)
-    kept = [rows[index] for index in spread_evenly(len(rows), settings.examples)]
+    kept = [rows[index] for index in spread_over_tasks([row["task"] for row in rows], settings.examples)]
     base_name = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.base.name.split("/")[-1])
     where = plan.config.base_model
     # A folder of this machine means nothing elsewhere; a relative one may be part of a project that travels.

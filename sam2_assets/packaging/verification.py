@@ -18,7 +18,7 @@ import httpx
 
 from sam2_assets.errors import PackagingError
 from sam2_assets.evaluation.child import QUIET_LIBRARIES
-from sam2_assets.evaluation.samples import spread_evenly
+from sam2_assets.evaluation.samples import spread_over_tasks
 from sam2_assets.instructions.sample import Sample
 from sam2_assets.packaging.context import APP_FOLDER, MODEL_FOLDER
 from sam2_assets.packaging.fingerprint import PACKAGE, code_sha256
@@ -48,7 +48,7 @@ def choose_questions(samples: Sequence[Sample], rows: Sequence[Mapping[str, Any]
     """
     by_id = {sample.sample_id: sample for sample in samples}
     chosen = []
-    for index in spread_evenly(len(rows), count):
+    for index in spread_over_tasks([row["task"] for row in rows], count):
         row = rows[index]
         sample = by_id.get(row["sample_id"])
         if sample is None:
@@ -172,13 +172,17 @@ def _answered(reply: httpx.Response) -> dict[str, Any]:
 @contextmanager
 def _running(context: Path, base_model: str, settings: DeploymentSettings) -> Iterator[str]:
     """The address of the context's server, ready to answer; stopped at the end of the block."""
+    folder = Path(base_model).expanduser()
+    base = str(folder.resolve()) if folder.is_dir() else base_model
     command = [sys.executable, "-m", "sam2_assets.packaging.server", str(context.resolve() / MODEL_FOLDER)]
-    command += ["--port", "0", "--base-model", base_model]
-    environment = {**os.environ, **QUIET_LIBRARIES, "PYTHONPATH": str(context.resolve() / APP_FOLDER)}
+    command += ["--port", "0", "--base-model", base]
+    app = context.resolve() / APP_FOLDER
+    environment = {**os.environ, **QUIET_LIBRARIES, "PYTHONPATH": str(app)}
     # A compiled file beside the source would make the context differ from what was hashed.
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors)
+        # `-m` looks into the working directory first: started elsewhere, a checkout's code could run instead.
+        process = subprocess.Popen(command, cwd=app, env=environment, stdout=output, stderr=errors)
         try:
             yield _wait_until_ready(process, output, errors, settings.start_timeout_s)
         except httpx.TransportError as error:

@@ -64,7 +64,7 @@ def evaluation_job(line: Line, out: Path, **settings: Any) -> Path:
         datasets=line.datasets,
         adapter=line.adapter,
         out=out,
-        settings=EvaluationSettings.model_validate({"draws": 400, "gallery_cases": 2, **settings}),
+        settings=EvaluationSettings.model_validate({"draws": 400, "gallery_cases": 2, "max_samples": 12, **settings}),
     )
     file = out.with_name(f"{out.name}.job.json")
     job.write(file)
@@ -72,9 +72,7 @@ def evaluation_job(line: Line, out: Path, **settings: Any) -> Path:
 
 
 def _shots(label: str, size: tuple[int, int], object_id: int) -> list[Shot]:
-    return [
-        Shot(i * _SECOND // 2, [Thing(object_id, label, ((i * 5) % 17, (i * 7) % 16, *size))]) for i in range(40)
-    ]
+    return [Shot(i * _SECOND // 2, [Thing(object_id, label, ((i * 5) % 17, (i * 7) % 16, *size))]) for i in range(24)]
 
 
 def _data(root: Path) -> tuple[Path, dict[str, Path]]:
@@ -101,10 +99,10 @@ def measured_line(root: Path) -> Line:
             "base_model": str(base),
             "precision": "fp32",
             "batch_size": 8,
-            "max_steps": 30,
+            "max_steps": 16,
             "tasks": ["main_object", "count"],
-            "max_answer_tokens": 32,
-            "evaluate_every_steps": 15,
+            "max_answer_tokens": 24,
+            "evaluate_every_steps": 16,
             "optimizer": {"learning_rate": 5e-3},
             "lora": {"rank": 8, "alpha": 16},
         }
