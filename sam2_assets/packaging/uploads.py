@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _FORM_OVERHEAD: Final = 64 * 1024
+_MOST_DISCARDED: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class BodyLimit:
             return
         claimed = dict(scope["headers"]).get(b"content-length", b"0")
         if claimed.isdigit() and int(claimed) > self._most:
-            await _refuse(send, too_large(int(claimed), self._limits))
+            await self._refuse(receive, send, int(claimed))
             return
         seen, exceeded, started = 0, False, False
 
@@ -155,11 +156,16 @@ class BodyLimit:
             if not exceeded:
                 raise
         if exceeded and not started:
-            await _refuse(send, too_large(f"over {self._most}", self._limits))
+            await self._refuse(receive, send, f"over {self._most}")
 
-
-async def _refuse(send: Send, error: RefusedRequestError) -> None:
-    body = json.dumps({"error": error.as_dict()}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def _refuse(self, receive: Receive, send: Send, size: int | str) -> None:
+        # Answered while the client still sends, the answer would be lost with the connection: read on, keep nothing.
+        discarded, more = 0, True
+        while more and discarded < _MOST_DISCARDED:
+            message = await receive()
+            discarded += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+        body = json.dumps({"error": too_large(size, self._limits).as_dict()}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 413, "headers": [*headers, (b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": body})
