@@ -3,7 +3,8 @@
 An artifact is a folder at ``<asset>/<partition>/<run>`` under the store's root, with a ``manifest.json`` that lists the
 SHA-256 of every file and the artifacts it was made from. It is written as a draft under a hidden name beside its place
 and appears by one rename, so a crash at any instant leaves the old state or the new one. Its identity is the SHA-256
-over the names and hashes of its files: the same bytes have the same identity whichever run made them.
+over the names and hashes of its files (but for measured clock times): the same bytes have the same identity whichever
+run made them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,8 @@ class Draft:
     """A folder that is being filled; ``published`` is there once the ``with`` block has ended well."""
 
     folder: Path
+    measured: set[str] = field(default_factory=set)
+    """Files that hold clock times: kept and checked like all others, but no part of the artifact's identity."""
     inputs: dict[str, ArtifactRef] = field(default_factory=dict)
     published: Published | None = None
 
@@ -67,16 +70,18 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() != MANIFEST)
 
 
-def _listing(folder: Path) -> dict[str, dict[str, object]]:
-    return {
-        path.relative_to(folder).as_posix(): {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        for path in _files(folder)
-    }
+def _listing(folder: Path, measured: Collection[str]) -> dict[str, dict[str, object]]:
+    listing: dict[str, dict[str, object]] = {}
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        entry: dict[str, object] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        listing[name] = {**entry, "measured": True} if name in measured else entry
+    return listing
 
 
 def _identity(listing: Mapping[str, Mapping[str, object]]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(listing):
+    for name in sorted(n for n, entry in listing.items() if "measured" not in entry):
         digest.update(f"{name}\0{listing[name]['sha256']}\n".encode())
     return digest.hexdigest()
 
@@ -172,7 +177,7 @@ class Store:
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def _publish(self, draft: Draft, place: Path) -> Published:
-        listing = _listing(draft.folder)
+        listing = _listing(draft.folder, draft.measured)
         if not listing:
             raise StoreError(
                 "empty_artifact", "nothing was written", file=str(place), remedy="This is a defect: report it."
@@ -246,7 +251,7 @@ class Store:
         recorded = self.manifest(ref)["files"]
         if not isinstance(recorded, dict):
             raise TypeError(f"{ref.path}: manifest without files")
-        found = _listing(folder)
+        found = _listing(folder, [name for name, entry in recorded.items() if "measured" in entry])
         differing = sorted(name for name in {*recorded, *found} if recorded.get(name) != found.get(name))
         if differing or _identity(found) != ref.sha256:
             raise _damaged(folder / (differing[0] if differing else MANIFEST))

@@ -66,6 +66,22 @@ def test_inputs_are_recorded(tmp_path: Path) -> None:
     assert store.inputs(draft.published) == {"splits": ArtifactRef(upstream.path, upstream.sha256)}
 
 
+def test_clock_times_are_kept_and_guarded_but_are_no_part_of_the_identity(tmp_path: Path) -> None:
+    store, made = Store(tmp_path), []
+    for run, seconds in (("r1", "1.0"), ("r2", "2.0")):
+        with store.draft(["a"], None, run) as draft:
+            (draft.folder / "x").write_text("x")
+            (draft.folder / "timings.json").write_text(seconds)
+            draft.measured.add("timings.json")
+        assert draft.published is not None
+        made.append(draft.published)
+    assert made[0].sha256 == made[1].sha256
+    assert (store.open(made[1]) / "timings.json").read_text() == "2.0"
+    (tmp_path / made[1].path / "timings.json").write_text("3.0")
+    with pytest.raises(StoreError, match=r"timings\.json"):
+        store.open(made[1])
+
+
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])
 def test_damage_is_named(tmp_path: Path, damage: str) -> None:
     store = Store(tmp_path)

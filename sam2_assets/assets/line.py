@@ -12,17 +12,18 @@ from sam2_assets.approvals import approval_of
 from sam2_assets.assets import showcase
 from sam2_assets.assets.child_process import run_child
 from sam2_assets.assets.forms import form_of
-from sam2_assets.assets.lineage import Materialized
-from sam2_assets.assets.scope import Scope
+from sam2_assets.assets.lineage import Materialized, materialized
+from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.assets.station import Station, failures_explained
 from sam2_assets.checks.gates import require_gates
-from sam2_assets.errors import GateError
+from sam2_assets.errors import GateError, StoreError
 from sam2_assets.evaluation import EvaluationSettings
 from sam2_assets.packaging import DeploymentSettings, ModelCardSettings, write_repository
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
 from sam2_assets.store import ArtifactRef
 from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.estimate import PastRun
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan, needs_approval
 from sam2_assets.workarea import lease
 
@@ -33,6 +34,7 @@ DeploymentForm = form_of(DeploymentSettings)
 Result = dg.MaterializeResult[Any]
 GPU_POOL = "gpu"
 IMAGE_POOL = "image"
+_REMEMBERED_RUNS = 10
 
 
 def dataset_folders(station: Station, splits: ArtifactRef) -> dict[str, Path]:
@@ -43,6 +45,25 @@ def dataset_folders(station: Station, splits: ArtifactRef) -> dict[str, Path]:
         for name, ref in sorted(named.items())
         if name.startswith("dataset:")
     }
+
+
+def past_runs(instance: dg.DagsterInstance, station: Station) -> list[PastRun]:
+    """What the newest training runs measured, per video and of the corpus, oldest first."""
+    found: list[tuple[int, PastRun]] = []
+    for key in (VIDEO.key("lora_adapter"), CORPUS.key("lora_adapter")):
+        for record in instance.fetch_materializations(key, limit=_REMEMBERED_RUNS).records:
+            made = materialized(record)
+            if made is None:
+                continue
+            try:
+                timings = station.store.open_file(made.ref, "timings.json").read_text(encoding="utf-8")
+            except StoreError:
+                # Pruned or damaged: it teaches nothing about speed, and the plan says what it is based on.
+                continue
+            measured = json.loads(timings)["past_run"]
+            if measured is not None:
+                found.append((made.storage_id, PastRun.model_validate(measured)))
+    return [run for _, run in sorted(found, key=lambda pair: pair[0])]
 
 
 def import_records(station: Station, splits: ArtifactRef) -> dict[str, Path]:
@@ -95,7 +116,12 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             station = Station(context, store, "training", config)
             splits = station.take(splits_key, scope.split_gates)
             settings = station.settings().settings.training
-            plan = make_plan(station.folder(splits), settings, datasets=dataset_folders(station, splits.ref))
+            plan = make_plan(
+                station.folder(splits),
+                settings,
+                datasets=dataset_folders(station, splits.ref),
+                history=past_runs(context.instance, station),
+            )
             with station.publish() as draft:
                 (draft.folder / PLAN_FILE).write_text(plan.to_json(), encoding="utf-8")
             approved = not needs_approval(plan) or approval_of(station.store.root, plan.plan_hash) is not None
@@ -134,6 +160,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                 }
                 job = _job(held.folder, "job.json", fields)
                 run_child(context, "sam2_assets.training", [job], inherited=[held.descriptor])
+                draft.measured.add("timings.json")
                 facts = showcase.of_adapter(draft.folder)
             return station.result(draft.published, {"approved_by": approved_by, **facts})
 
@@ -218,6 +245,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     "out": draft.folder,
                 }
                 run_child(context, "sam2_assets.packaging", [_job(Path(scratch), "job.json", fields)])
+                draft.measured.add("verification.json")
                 facts = showcase.of_deployment(draft.folder)
             return station.result(draft.published, facts)
 

@@ -30,7 +30,8 @@ class Materialized:
         return f"{self.key.to_user_string()}{partition} {self.ref.sha256[:12]}"
 
 
-def _materialized(record: dg.EventLogRecord) -> Materialized | None:
+def materialized(record: dg.EventLogRecord) -> Materialized | None:
+    """The artifact that an event recorded; None for events that are not ours."""
     event = record.asset_materialization
     if event is None or "path" not in event.metadata or "sha256" not in event.metadata:
         return None
@@ -45,7 +46,7 @@ def current(
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=10
     ).records
-    found = [m for record in records if (m := _materialized(record)) is not None]
+    found = [m for record in records if (m := materialized(record)) is not None]
     return next((m for m in found if m.run_id == run_id), found[0] if found else None)
 
 
@@ -68,7 +69,7 @@ def current_of_all_partitions(
         if newest
         else []
     )
-    found = {m.partition: m for record in records if (m := _materialized(record)) is not None and m.partition}
+    found = {m.partition: m for record in records if (m := materialized(record)) is not None and m.partition}
     passed: dict[tuple[str, str], bool] = {}
     for gate in gates:
         cursor = None

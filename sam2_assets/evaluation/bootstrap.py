@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+LEAST_BLOCKS = 6
+"""With fewer, no interval is given: blocks that all lean one way by chance do so with probability 2 * 0.5^n, which is
+above 5 % up to n = 5, while resampling them would always exclude 0."""
 _CELLS_AT_ONCE = 4_000_000
 
 

@@ -33,7 +33,7 @@ def _signed(value: float) -> str:
 def cell(entry: Mapping[str, Any], *, difference: bool = False) -> str:
     """``0.940 [0.891, 0.973]``; of a difference ``+0.120 [+0.020, +0.210] *`` (star: the interval excludes 0).
 
-    ``[no interval]`` stands where the test split has a single block.
+    ``[no interval]`` stands where the test split has too few blocks to resample.
     """
     show = _signed if difference else _number
     if entry["low"] is None:
@@ -97,6 +97,8 @@ def caption(scores: Mapping[str, Any]) -> str:
         "marks a difference whose interval excludes 0. They say how the score varies over moments of these videos, "
         "not over other videos."
     )
-    if any(task["blocks"] < 2 for task in scores["tasks"].values()):
-        lines.append("No interval: the test split is a single temporal block, so nothing can be resampled.")
+    if any(task["blocks"] < bootstrap["least_blocks"] for task in scores["tasks"].values()):
+        lines.append(
+            f"No interval: with fewer than {bootstrap['least_blocks']} temporal blocks, chance alone looks certain."
+        )
     return "\n".join(lines)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2_assets.evaluation.answers import MATCH_IOU, Kind, Measures, normalised
-from sam2_assets.evaluation.bootstrap import LEVEL, block_sums, interval, ratio, resampled_sums
+from sam2_assets.evaluation.bootstrap import LEAST_BLOCKS, LEVEL, block_sums, interval, ratio, resampled_sums
 
 SYSTEMS: Final = ("adapter", "base", "control", "majority")
 """The adapted model, the model without adapter, the adapted model on pictures that cannot answer, no model at all."""
@@ -148,7 +148,7 @@ def score_task(task: TaskMeasures, *, draws: int, seed: int) -> dict[str, Any]:
         ``{"kind", "samples", "blocks", "most_frequent_answer": {"answer", "share"}, "scores": {name: {"title",
         "meaning", "higher_is_better", "systems": {system: {"value", "low", "high"}}, "adapter_minus": {system:
         {"value", "low", "high", "excludes_zero"}}}}}``. ``low`` and ``high`` bound the central 95 % of the draws;
-        they are ``null`` where the test split has a single block, because nothing can be resampled then.
+        they are ``null`` where the test split has fewer than ``LEAST_BLOCKS`` blocks.
     """
     scores = SCORES[task.kind]
     table = np.array(
@@ -165,7 +165,7 @@ def score_task(task: TaskMeasures, *, draws: int, seed: int) -> dict[str, Any]:
     )
     sums = block_sums(table, task.blocks)
     totals = sums.sum(axis=0, keepdims=True)
-    drawn = resampled_sums(sums, draws, seed) if len(sums) > 1 else None
+    drawn = resampled_sums(sums, draws, seed) if len(sums) >= LEAST_BLOCKS else None
 
     def values(system: str, index: int, source: NDArray[np.float64]) -> NDArray[np.float64]:
         column = 2 * (SYSTEMS.index(system) * len(scores) + index)
@@ -200,7 +200,14 @@ def score_task(task: TaskMeasures, *, draws: int, seed: int) -> dict[str, Any]:
 def score_tasks(tasks: Mapping[str, TaskMeasures], *, draws: int, seed: int) -> dict[str, Any]:
     """:func:`score_task` of every task, by name, and how the intervals came about."""
     return {
-        "bootstrap": {"unit": "temporal block", "draws": draws, "level": LEVEL, "seed": seed, "kind": "percentile"},
+        "bootstrap": {
+            "unit": "temporal block",
+            "draws": draws,
+            "level": LEVEL,
+            "seed": seed,
+            "kind": "percentile",
+            "least_blocks": LEAST_BLOCKS,
+        },
         "tasks": {name: score_task(tasks[name], draws=draws, seed=seed) for name in sorted(tasks)},
     }
 

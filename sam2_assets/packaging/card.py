@@ -186,8 +186,9 @@ def _limitations(evidence: Evidence) -> list[str]:
         )
     if evidence.scores["control"] == "blank":
         found.append("The test split is a single video, so the control could only show blank pictures.")
-    if any(task["blocks"] < 2 for task in evidence.scores["tasks"].values()):
-        found.append("The test split is a single temporal block: no score has an interval.")
+    least = evidence.scores["bootstrap"]["least_blocks"]
+    if any(task["blocks"] < least for task in evidence.scores["tasks"].values()):
+        found.append(f"The test split has fewer than {least} temporal blocks: scores have no interval.")
     labels = evidence.splits["class_balance"]["all_objects"]["labels"]["train"]
     found.append(
         f"It has learned the {len(labels)} labels above and tends to answer with one of them, whatever it sees."

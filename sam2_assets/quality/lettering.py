@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-import matplotlib
-from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
 
 # Okabe and Ito's palette without black, darkened yellow, and three more: told apart by colour-blind readers.
@@ -33,6 +31,8 @@ def colour(index: int) -> tuple[int, int, int]:
 
 def _font_file() -> Path:
     """DejaVu Sans as matplotlib carries it, so that every machine draws the same bytes."""
+    import matplotlib
+
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
@@ -44,6 +44,8 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _drawable() -> frozenset[int]:
+    from matplotlib.ft2font import FT2Font
+
     return frozenset(FT2Font(str(_font_file())).get_charmap())
 
 

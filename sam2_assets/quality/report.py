@@ -12,7 +12,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from sam2_assets.quality import charts
 from sam2_assets.quality.checks import CHECKS
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import FINDINGS_FILE, QUALITY_FILE, Findings, Severity, Verdict
@@ -157,6 +156,9 @@ def _classes(context: Context) -> list[dict[str, Any]]:
 
 def _pictures(findings: Findings, context: Context) -> tuple[dict[str, _Picture], dict[str, list[_Picture]]]:
     """The report's pictures by role, and the crops of findings by check id."""
+    # matplotlib is slow to import, and the definitions import this module.
+    from sam2_assets.quality import charts
+
     if not context.sound_columns or context.frames.empty:
         return {}, {}
     sound = Tables(context.frames, context.objects)

@@ -42,7 +42,7 @@ def guesses(image: Image.Image, question: str) -> str:
 
 @pytest.fixture(scope="module")
 def measured() -> tuple[list[Prediction], dict]:
-    test = animals("v1", "cat", range(8)) + animals("v2", "dog", range(8))
+    test = animals("v1", "cat", range(12)) + animals("v2", "dog", range(12))
     train = animals("v1", "cat", range(20, 26)) + animals("v2", "dog", range(20, 24))
     control = choose_control(test, 0)
     questions = [s.question for s in test]
@@ -66,10 +66,10 @@ def measured() -> tuple[list[Prediction], dict]:
         "base": asked(Scripted(guesses), "base", lambda i: test[i].image()),
         "control": asked(Scripted(looks), "control", lambda i: control.picture(test, i)),
     }
-    assert calls[:4] == [("adapter", 5, 16), ("adapter", 10, 16), ("adapter", 15, 16), ("adapter", 16, 16)]
+    assert calls[:4] == [("adapter", 5, 24), ("adapter", 10, 24), ("adapter", 15, 24), ("adapter", 20, 24)]
     majority = majorities(test, train)
     predictions = predictions_of(test, answers, control, majority, lambda s: f"{s.objects[0].label} <box>")
-    return predictions, scores_of(predictions, majority, control, 20, SETTINGS, {"plan_hash": "abc"})
+    return predictions, scores_of(predictions, majority, control, 28, SETTINGS, {"plan_hash": "abc"})
 
 
 def test_a_model_that_looks_beats_the_base_the_control_and_the_majority(measured: tuple) -> None:
@@ -81,12 +81,12 @@ def test_a_model_that_looks_beats_the_base_the_control_and_the_majority(measured
         "majority": 0.5,
     }
     proven = {name: entry["excludes_zero"] for name, entry in score["adapter_minus"].items()}
-    assert proven == {"base": True, "control": True, "majority": False}, "four blocks cannot prove the majority beaten"
+    assert proven == {"base": True, "control": True, "majority": False}, "three blocks of six do not prove it beaten"
 
 
 def test_scores_say_what_was_measured(measured: tuple) -> None:
     scores = measured[1]
-    assert scores["test"] == {"samples": 16, "frames": 16, "videos": 2, "blocks": 4, "left_out": 4}
+    assert scores["test"] == {"samples": 24, "frames": 24, "videos": 2, "blocks": 6, "left_out": 4}
     assert scores["control"] == "another_video"
     assert scores["provenance"] == {"plan_hash": "abc"}
     assert scores["tasks"]["main_object"]["majority"]["text"] == "cat"

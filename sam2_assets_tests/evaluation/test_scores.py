@@ -94,11 +94,19 @@ def test_a_constant_advantage_is_paired_and_excludes_zero() -> None:
     assert found["adapter_minus"]["majority"]["excludes_zero"] is False
 
 
-def test_a_single_block_gives_no_interval_and_claims_nothing(four_samples: TaskMeasures) -> None:
-    alone = task_of(["a"] * 4, **{system: list(four_samples.measures[system]) for system in SYSTEMS})
-    score = scored(alone)["scores"]["label_accuracy"]
-    assert score["systems"]["adapter"] == {"value": 0.75, "low": None, "high": None}
-    assert score["adapter_minus"]["majority"] == {"value": 0.75, "low": None, "high": None, "excludes_zero": False}
+@pytest.mark.parametrize(("blocks", "proven"), [(1, False), (5, False), (6, True)])
+def test_too_few_blocks_give_no_interval_and_prove_nothing(blocks: int, proven: bool) -> None:
+    good, bad = [one(True, 1.0)] * 12, [one(False, 0.0)] * 12
+    task = TaskMeasures(
+        Kind.ONE_OBJECT,
+        [("v", str(i % blocks)) for i in range(12)],
+        ["cat"] * 12,
+        {"adapter": good, "base": bad, "control": bad, "majority": bad},
+    )
+    score = scored(task)["scores"]["label_accuracy"]
+    assert (score["systems"]["adapter"]["low"] is not None) == proven
+    assert score["adapter_minus"]["majority"]["excludes_zero"] is proven
+    assert score["adapter_minus"]["majority"]["value"] == 1.0
 
 
 def test_blocks_of_the_same_name_in_two_videos_are_two_blocks(four_samples: TaskMeasures) -> None:
@@ -106,9 +114,12 @@ def test_blocks_of_the_same_name_in_two_videos_are_two_blocks(four_samples: Task
     assert scored(two)["blocks"] == 2
 
 
-def test_the_same_seed_gives_the_same_scores(four_samples: TaskMeasures) -> None:
-    assert scored(four_samples) == scored(four_samples)
-    assert scored(four_samples, draws=150, seed=1) != scored(four_samples, draws=150, seed=2)
+def test_the_same_seed_gives_the_same_scores() -> None:
+    measures = [one(i % 3 > 0, i / 11) for i in range(12)]
+    blocks = [("v", str(i)) for i in range(12)]
+    task = TaskMeasures(Kind.ONE_OBJECT, blocks, ["cat"] * 12, dict.fromkeys(SYSTEMS, measures))
+    assert scored(task) == scored(task)
+    assert scored(task, draws=150, seed=1) != scored(task, draws=150, seed=2)
 
 
 def test_the_headline_is_the_first_score_of_main_object(four_samples: TaskMeasures) -> None:

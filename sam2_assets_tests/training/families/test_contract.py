@@ -89,13 +89,16 @@ def test_an_object_at_the_side_of_the_frame_is_seen_where_the_coordinates_say(
     assert all(abs(a - b) <= 1.5 for a, b in zip(seen, expected, strict=True)), (seen, expected)
 
 
-def test_fixed_prompts_equal_the_models_own_chat_template(base: Path) -> None:
+def test_prompt_and_completion_are_what_the_models_own_chat_template_writes(base: Path) -> None:
     family = family_of(str(base))
     processor = family.load_processor(str(base))
     turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Where is the rocket?"}]}
-    assert family.prompt(processor, "Where is the rocket?") == processor.apply_chat_template(
-        [turn], add_generation_prompt=True
-    )
+    reply = {"role": "assistant", "content": [{"type": "text", "text": ANSWER}]}
+    prompt = family.prompt(processor, "Where is the rocket?")
+    assert prompt == processor.apply_chat_template([turn], add_generation_prompt=True)
+    trained_on = prompt + family.completion(processor, ANSWER)
+    # ChatML has a line break after the end token, where nobody reads any more.
+    assert trained_on == processor.apply_chat_template([turn, reply]).removesuffix("\n")
 
 
 def test_llava_prompts_are_those_of_llava(tiny_llava: Path, tiny_qwen2_5_vl: Path, demo_base: Path) -> None:
