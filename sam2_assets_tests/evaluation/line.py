@@ -41,7 +41,8 @@ class Line:
 
     @property
     def scores(self) -> dict[str, Any]:
-        return json.loads((self.evaluation / "scores.json").read_text())
+        found: dict[str, Any] = json.loads((self.evaluation / "scores.json").read_text())
+        return found
 
 
 def child(module: str, job: Path) -> subprocess.CompletedProcess[str]:

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam2_assets.evaluation.control import ControlKind, choose_control
+from sam2_assets.instructions.sample import Sample
 from sam2_assets_tests.evaluation.builders import png, sample
 
 sizes = st.lists(st.integers(1, 12), min_size=2, max_size=6)
 
 
-def samples_of(counts: list[int]) -> list:
+def samples_of(counts: list[int]) -> list[Sample]:
     picture = png()
     return [
         sample(f"video{video}", frame, picture=picture) for video, count in enumerate(counts) for frame in range(count)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from sam2_assets.evaluation import read_predictions, scoreboard
 from sam2_assets.evaluation.answering import ask
+from sam2_assets.evaluation.answers import Answer
 from sam2_assets.evaluation.control import choose_control
 from sam2_assets.evaluation.gallery import choose_cases, draw_case, write_gallery
 from sam2_assets.evaluation.measuring import majorities, predictions_of, scores_of
@@ -18,6 +21,7 @@ from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.instructions.sample import Sample
 from sam2_assets_tests.evaluation.builders import Scripted, png, sample
 
+Measured = tuple[list[Prediction], dict[str, Any]]
 SETTINGS = EvaluationSettings(draws=500)
 COLOURS = {"cat": (200, 0, 0), "dog": (0, 200, 0)}
 BOX = {"cat": (8.0, 8.0, 16.0, 16.0), "dog": (24.0, 8.0, 32.0, 32.0)}
@@ -31,8 +35,7 @@ def animals(video: str, label: str, frames: range) -> list[Sample]:
 
 def looks(image: Image.Image, question: str) -> str:
     """A model that sees: it answers by the picture's colour."""
-    red, green, _ = image.getpixel((0, 0))
-    label = "cat" if red > green else "dog"
+    label = "cat" if image.getpixel((0, 0)) == COLOURS["cat"] else "dog"
     return f"{label} {list(BOX[label])}"
 
 
@@ -41,7 +44,7 @@ def guesses(image: Image.Image, question: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[list[Prediction], dict]:
+def measured() -> Measured:
     test = animals("v1", "cat", range(12)) + animals("v2", "dog", range(12))
     train = animals("v1", "cat", range(20, 26)) + animals("v2", "dog", range(20, 24))
     control = choose_control(test, 0)
@@ -49,7 +52,7 @@ def measured() -> tuple[list[Prediction], dict]:
     frames = [(s.width, s.height) for s in test]
     calls: list[tuple[str, int, int]] = []
 
-    def asked(model: Scripted, system: str, pictures) -> list:
+    def asked(model: Scripted, system: str, pictures: Callable[[int], Image.Image]) -> list[Answer]:
         return ask(
             model,
             system,
@@ -72,7 +75,7 @@ def measured() -> tuple[list[Prediction], dict]:
     return predictions, scores_of(predictions, majority, control, 28, SETTINGS, {"plan_hash": "abc"})
 
 
-def test_a_model_that_looks_beats_the_base_the_control_and_the_majority(measured: tuple) -> None:
+def test_a_model_that_looks_beats_the_base_the_control_and_the_majority(measured: Measured) -> None:
     score = measured[1]["tasks"]["main_object"]["scores"]["label_accuracy"]
     assert {name: entry["value"] for name, entry in score["systems"].items()} == {
         "adapter": 1.0,
@@ -80,11 +83,10 @@ def test_a_model_that_looks_beats_the_base_the_control_and_the_majority(measured
         "control": 0.0,
         "majority": 0.5,
     }
-    proven = {name: entry["excludes_zero"] for name, entry in score["adapter_minus"].items()}
-    assert proven == {"base": True, "control": True, "majority": False}, "three blocks of six do not prove it beaten"
+    assert all(entry["excludes_zero"] for entry in score["adapter_minus"].values())
 
 
-def test_scores_say_what_was_measured(measured: tuple) -> None:
+def test_scores_say_what_was_measured(measured: Measured) -> None:
     scores = measured[1]
     assert scores["test"] == {"samples": 24, "frames": 24, "videos": 2, "blocks": 6, "left_out": 4}
     assert scores["control"] == "another_video"
@@ -93,7 +95,7 @@ def test_scores_say_what_was_measured(measured: tuple) -> None:
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
 
 
-def test_predictions_round_trip_with_the_truth_and_every_system(measured: tuple, tmp_path: Path) -> None:
+def test_predictions_round_trip_with_the_truth_and_every_system(measured: Measured, tmp_path: Path) -> None:
     write_predictions(measured[0], tmp_path)
     first = read_predictions(tmp_path)[0]
     assert first["sample_id"] == "v1/0/main_object"
@@ -108,7 +110,7 @@ def test_predictions_round_trip_with_the_truth_and_every_system(measured: tuple,
     assert (tmp_path / "predictions.parquet").read_bytes() == bytes_once
 
 
-def test_the_report_shows_every_score_with_its_interval_and_names_the_others_honestly(measured: tuple) -> None:
+def test_the_report_shows_every_score_with_its_interval_and_names_the_others_honestly(measured: Measured) -> None:
     predictions, scores = measured
     report = render_report(scores, choose_cases(predictions, 2))
     assert "| main_object | label accuracy | 1.000 [1.000, 1.000] | 0.000 [0.000, 0.000] |" in report
@@ -119,7 +121,7 @@ def test_the_report_shows_every_score_with_its_interval_and_names_the_others_hon
     assert "gallery/worst_01.png" in report
 
 
-def test_the_scoreboard_prints_on_a_terminal_with_its_brackets(measured: tuple) -> None:
+def test_the_scoreboard_prints_on_a_terminal_with_its_brackets(measured: Measured) -> None:
     from rich.console import Console
 
     console = Console(width=240, record=True)
@@ -130,7 +132,7 @@ def test_the_scoreboard_prints_on_a_terminal_with_its_brackets(measured: tuple) 
         assert all(word in text for value in line for word in value.split())
 
 
-def test_worst_and_best_cases_come_from_different_blocks_first_and_never_twice(measured: tuple) -> None:
+def test_worst_and_best_cases_come_from_different_blocks_first_and_never_twice(measured: Measured) -> None:
     cases = choose_cases(measured[0], 2)
     assert [case.name for case in cases] == ["worst_01", "worst_02", "best_01", "best_02"]
     ids = [case.prediction.sample.sample_id for case in cases]
@@ -139,7 +141,7 @@ def test_worst_and_best_cases_come_from_different_blocks_first_and_never_twice(m
     assert len(choose_cases(measured[0][:3], 6)) == 3
 
 
-def test_a_drawn_case_shows_true_and_answered_box_in_place(measured: tuple, tmp_path: Path) -> None:
+def test_a_drawn_case_shows_true_and_answered_box_in_place(measured: Measured, tmp_path: Path) -> None:
     prediction = next(p for p in measured[0] if p.sample.video_id == "v2")
     wrong = prediction.answers | {"adapter": prediction.answers["control"]}
     page = draw_case(Prediction(prediction.sample, "dog", prediction.truth, "x", wrong, prediction.measures))

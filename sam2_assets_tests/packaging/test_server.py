@@ -48,6 +48,7 @@ def server(repository: Path, base: Path | None, *launcher: str) -> Iterator[tupl
         command, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
+        assert process.stdout is not None
         first = process.stdout.readline()
         yield process, f"http://127.0.0.1:{json.loads(first)['port']}" if first else ""
     finally:
@@ -73,7 +74,7 @@ def address(repository: Path, line: Line) -> Iterator[str]:
     """A server in whose process only what requirements.txt names can be imported."""
     allowed = ",".join(["sam2-assets", *(text.partition("==")[0] for text in pinned())])
     with server(repository, line.base, "-c", _BLOCKER, allowed) as (process, url):
-        assert url, process.stderr.read()
+        assert url, process.communicate(timeout=60)[1]
         assert wait_until_ready(process, url)[0] == 503, "it must not claim to be ready before the model is loaded"
         yield url
 
