@@ -143,7 +143,7 @@ def test_worst_and_best_cases_come_from_different_blocks_first_and_never_twice(m
 
 def test_a_drawn_case_shows_true_and_answered_box_in_place(measured: Measured, tmp_path: Path) -> None:
     prediction = next(p for p in measured[0] if p.sample.video_id == "v2")
-    wrong = prediction.answers | {"adapter": prediction.answers["control"]}
+    wrong = {**prediction.answers, "adapter": prediction.answers["control"]}
     page = draw_case(Prediction(prediction.sample, "dog", prediction.truth, "x", wrong, prediction.measures))
     scale = page.width / 64
     x, y, w, h = BOX["dog"]
