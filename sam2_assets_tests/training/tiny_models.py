@@ -8,6 +8,7 @@ under test takes the same path as with real ones.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -162,7 +163,7 @@ def _begin_with_bos(tokenizer: PreTrainedTokenizerFast) -> None:
     )
 
 
-def _save(folder: Path, architecture: type, config: object, processor: object) -> Path:
+def _save(folder: Path, architecture: Any, config: Any, processor: Any) -> Path:
     logging.disable_progress_bar()
     torch.manual_seed(0)
     model = architecture(config)
