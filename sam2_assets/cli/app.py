@@ -97,11 +97,14 @@ def serve(
     repository: Annotated[Path, typer.Argument(help="The folder that model_card published.", resolve_path=True)],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    base_model: Annotated[
+        str | None, typer.Option(help="Folder or hub id of the base model; empty: what the repository says.")
+    ] = None,
 ) -> None:
     """Answer questions about pictures over HTTP."""
     from sam2_assets.packaging.server import serve as run_server
 
-    run_server(repository, host=host, port=port)
+    run_server(repository, host=host, port=port, base_model=base_model)
 
 
 @app.command()
