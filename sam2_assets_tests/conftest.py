@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from sam2_assets import inbox
+from sam2_assets.approvals import approve
 from sam2_assets.assets.lineage import current
-from sam2_assets.assets.scope import Scope
+from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.cli.instance import Outcome, Platform, Say, add_partition, open_platform, run_here
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.store import write_atomically
+from sam2_assets.training.plan import PLAN_FILE, Plan
 
+TINY_SETTINGS = (Path(__file__).parent / "assets" / "tiny_settings.yaml").read_text(encoding="utf-8")
 SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
 
 
@@ -92,3 +96,60 @@ def home(tmp_path: Path) -> Home:
 def sample_videos(tmp_path_factory: pytest.TempPathFactory) -> list[SampleVideo]:
     """Two videos of the built-in sample, every sixth frame annotated."""
     return write_sample(tmp_path_factory.mktemp("sample"), seed=3, videos=2, target_fps=5, workers=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real architecture with a few hundred thousand random parameters."""
+    from sam2_assets_tests.training.tiny_models import build_tiny_llava
+
+    return build_tiny_llava(tmp_path_factory.mktemp("tiny-llava"))
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(tiny_llava: Path) -> str:
+    """A project file with which the whole line takes seconds on that model."""
+    return TINY_SETTINGS.replace("training:\n", f"training:\n  base_model: {tiny_llava}\n")
+
+
+def submit(platform: Platform, video: SampleVideo, *, with_source: bool = True) -> str:
+    folder = platform.store.open().inbox
+    return inbox.submit(folder, video.export, video=video.source if with_source else None).partition
+
+
+def approve_plan(platform: Platform, scope: Scope, partition: str | None) -> Plan:
+    found = current(platform.instance, scope.key("training_plan"), partition)
+    assert found is not None
+    store = platform.store.open()
+    plan = Plan.read(store.open(found.ref) / PLAN_FILE)
+    approve(store.root, plan.plan_hash, "a test")
+    return plan
+
+
+@dataclass(frozen=True)
+class TrainedHome:
+    """Two videos, one of them and the corpus trained to the end."""
+
+    home: Home
+    partition: str
+    other: str
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, sample_videos: list[SampleVideo], tiny_settings: str
+) -> TrainedHome:
+    home = new_home(tmp_path_factory.mktemp("trained") / "home")
+    home.write_settings(tiny_settings)
+    with home.platform() as platform:
+        partitions = [submit(platform, video) for video in sample_videos]
+        for partition in partitions:
+            assert home.run(platform, "ingest", partition).success
+        approve_plan(platform, VIDEO, partitions[0])
+        outcome = home.run(platform, "train_video", partitions[0])
+        assert outcome.success, outcome.reasons
+        assert home.run(platform, "plan_corpus", None).success
+        approve_plan(platform, CORPUS, None)
+        outcome = home.run(platform, "train_corpus", None)
+        assert outcome.success, outcome.reasons
+    return TrainedHome(home, partitions[0], partitions[1])

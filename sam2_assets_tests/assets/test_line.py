@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -13,10 +14,16 @@ from sam2_assets.checks.gates import verdict
 from sam2_assets.cli.platform import STATIONS
 from sam2_assets.sample import SampleVideo
 from sam2_assets.store import MANIFEST
-from sam2_assets_tests.assets.conftest import TrainedHome, submit
-from sam2_assets_tests.conftest import Home
+from sam2_assets_tests.conftest import Home, TrainedHome, submit
 
 pytestmark = pytest.mark.xdist_group("trained")
+
+
+def recorded_tags(instance: dg.DagsterInstance, name: str, partition: str) -> dict[str, str]:
+    event = instance.get_latest_data_version_record(VIDEO.key(name), partition_key=partition)
+    assert event is not None
+    assert event.asset_materialization is not None
+    return dict(event.asset_materialization.tags or {})
 
 
 def test_every_station_published_what_dagster_recorded(trained: TrainedHome) -> None:
@@ -25,10 +32,8 @@ def test_every_station_published_what_dagster_recorded(trained: TrainedHome) -> 
         for name in STATIONS:
             found = current(platform.instance, VIDEO.key(name), trained.partition)
             assert found is not None, name
-            event = platform.instance.get_latest_data_version_record(VIDEO.key(name), partition_key=trained.partition)
-            assert event is not None
-            assert event.asset_materialization is not None
-            assert event.asset_materialization.tags["dagster/data_version"] == found.ref.sha256
+            tags = recorded_tags(platform.instance, name, trained.partition)
+            assert tags["dagster/data_version"] == found.ref.sha256
             assert (store.open(found.ref) / MANIFEST).is_file()
 
 
@@ -48,13 +53,9 @@ def test_an_artifact_leads_back_to_the_upload(trained: TrainedHome) -> None:
 def test_the_next_step_shows_as_fresh_because_the_versions_really_read_are_recorded(trained: TrainedHome) -> None:
     with trained.home.platform() as platform:
         read = current(platform.instance, VIDEO.key("raw_export"), trained.partition)
-        event = platform.instance.get_latest_data_version_record(
-            VIDEO.key("instruction_dataset"), partition_key=trained.partition
-        )
         assert read is not None
-        assert event is not None
-        assert event.asset_materialization is not None
-        assert event.asset_materialization.tags["dagster/input_data_version/raw_export"] == read.ref.sha256
+        tags = recorded_tags(platform.instance, "instruction_dataset", trained.partition)
+        assert tags["dagster/input_data_version/raw_export"] == read.ref.sha256
 
 
 def test_the_corpus_holds_every_video_and_its_test_frames_come_from_all(trained: TrainedHome) -> None:
@@ -82,7 +83,7 @@ def test_a_second_import_of_the_same_bytes_changes_no_data_version(trained: Trai
 def test_the_metadata_panel_shows_pictures_tables_and_the_report(trained: TrainedHome) -> None:
     with trained.home.platform() as platform:
 
-        def metadata(name: str) -> dict[str, dg.MetadataValue[object]]:
+        def metadata(name: str) -> dict[str, dg.MetadataValue[Any]]:
             event = platform.instance.get_latest_data_version_record(VIDEO.key(name), partition_key=trained.partition)
             assert event is not None
             assert event.asset_materialization is not None

@@ -14,8 +14,7 @@ from sam2_assets import inbox
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.sample import SampleVideo
-from sam2_assets_tests.assets.conftest import approve_plan, submit
-from sam2_assets_tests.conftest import Home
+from sam2_assets_tests.conftest import Home, approve_plan, submit
 
 
 def corrupted(export: Path, out: Path) -> Path:
