@@ -26,9 +26,13 @@ demo: $(STAMP) ## sample exports through Dagster, one corpus adapter trained, sc
 
 test: $(STAMP) ## the whole test suite, with coverage of the core
 	scripts/install_browser.sh
-	$(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=xml:var/coverage.xml
+	@# One thread a process: two test workers with two threads each on two cores wait for each other.
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
 ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
+	@# Until a pool is in the database, its default limit does not hold.
+	@$(VENV)/bin/dagster instance concurrency set gpu 1
+	@$(VENV)/bin/dagster instance concurrency set image 1
 	@echo "http://127.0.0.1:3000"
 	$(VENV)/bin/dg dev -w workspace.yaml -h 127.0.0.1 -p 3000
 
