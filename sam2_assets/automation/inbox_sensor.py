@@ -25,7 +25,7 @@ MOST_PER_TICK = 100
 
 @dataclass(frozen=True)
 class TickPlan:
-    """What one tick does: partitions to add, uploads to launch, the cursor to keep, uploads left for the next tick."""
+    """What one tick does: uploads to launch, the cursor to keep, how many uploads are left for the next tick."""
 
     launches: tuple[Upload, ...]
     cursor: dict[str, str]
@@ -33,22 +33,31 @@ class TickPlan:
 
 
 def plan_tick(
-    uploads: Sequence[Upload], cursor: Mapping[str, str], *, now: float, most: int = MOST_PER_TICK
+    uploads: Sequence[Upload],
+    cursor: Mapping[str, str],
+    imported: Mapping[str, str] | None = None,
+    *,
+    now: float,
+    most: int = MOST_PER_TICK,
 ) -> TickPlan:
-    """Launch every upload whose fingerprint is not the one last launched, oldest object key first.
+    """Launch every upload that is neither what was launched last nor what was imported last, by object key.
 
     Args:
         uploads: the inbox.
-        cursor: partition key to fingerprint.
+        cursor: partition key to the fingerprint last launched.
+        imported: partition key to the fingerprint last imported, whoever started that run.
         now: seconds since the epoch; uploads touched within ``SETTLE_S`` wait.
         most: launches of one tick; the rest come with the next.
     """
-    changed = [u for u in uploads if cursor.get(u.partition) != u.fingerprint()]
-    settled = [u for u in changed if now - _touched(u) >= SETTLE_S]
-    launches = tuple(settled[:most])
+    found = {u.partition: u.fingerprint() for u in uploads}
+    # What a person imported counts as launched: also when this sensor had launched an older version before.
+    by_hand = {name: fingerprint for name, fingerprint in (imported or {}).items() if found.get(name) == fingerprint}
     # The cursor keeps what it knows of uploads that are gone: putting the same file back is not news.
+    known = {**cursor, **by_hand}
+    changed = [u for u in uploads if known.get(u.partition) != found[u.partition]]
+    launches = tuple(u for u in changed if now - _touched(u) >= SETTLE_S)[:most]
     return TickPlan(
-        launches, {**cursor, **{u.partition: u.fingerprint() for u in launches}}, len(changed) - len(launches)
+        launches, {**known, **{u.partition: found[u.partition] for u in launches}}, len(changed) - len(launches)
     )
 
 
@@ -68,10 +77,10 @@ def inbox_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> d
     """One tick, see ``plan_tick``."""
     uploads = scan(store.open().inbox)
     launched: dict[str, str] = json.loads(context.cursor or "{}")
-    # What was imported by hand, before this sensor first ran, is not news either.
     imported = recorded(context.instance, VIDEO.key("raw_export"), UPLOAD_FINGERPRINT)
-    plan = plan_tick(uploads, {**imported, **launched}, now=time.time())
+    plan = plan_tick(uploads, launched, imported, now=time.time())
     if not plan.launches:
+        context.update_cursor(json.dumps(plan.cursor, sort_keys=True))
         waiting = f", {plan.waiting} still being copied" if plan.waiting else ""
         return dg.SkipReason(f"no new export among {len(uploads)} in {store.open().inbox}{waiting}")
     known = set(context.instance.get_dynamic_partitions(str(videos.name)))

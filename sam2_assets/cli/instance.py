@@ -123,6 +123,8 @@ def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
         while error is not None and error.cause is not None:
             error = error.cause
         text = given or (error.message.strip().splitlines()[-1] if error else "failed")
+        if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+            text = "cancelled. Run it again: a training resumes from its last checkpoint"
         reasons.append(f"{entry.step_key}: {text}")
     return reasons
 

@@ -1,0 +1,97 @@
+"""The whole automation with real processes: what ``make ui`` starts imports what is dropped into the inbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from sam2_assets.assets.lineage import current
+from sam2_assets.assets.scope import VIDEO
+from sam2_assets.cli.instance import daemon_is_up, failure_reasons
+from sam2_assets.inbox import scan
+from sam2_assets.sample import SampleVideo
+from sam2_assets_tests.conftest import Home
+
+PATIENCE_S = 300.0
+STOPS_WITHIN_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def user_interface(home: Home) -> Iterator[subprocess.Popen[bytes]]:
+    """``make ui`` in a home of its own; its whole process group is killed if it does not stop."""
+    shutil.copy(Path(__file__).parents[2] / "workspace.yaml", home.folder / "workspace.yaml")
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
+    with (home.folder / "ui.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "-p", str(free_port())],
+            cwd=home.folder,
+            env=home.environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if group_lives(process.pid):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_export_dropped_into_the_inbox_becomes_a_training_plan_and_ctrl_c_ends_everything(
+    home: Home, sample_videos: list[SampleVideo], tiny_settings: str
+) -> None:
+    home.write_settings(tiny_settings)
+    log = home.folder / "ui.log"
+    with home.platform() as platform, user_interface(home) as process:
+        end = time.monotonic() + PATIENCE_S
+
+        def still_waiting() -> None:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.5)
+
+        while not daemon_is_up(platform.instance):
+            still_waiting()
+        video = sample_videos[0]
+        said = home.command("submit", video.export, "--video", video.source, check=True).stdout
+        assert "sensor starts the line" in said
+        (upload,) = scan(platform.store.open().inbox)
+        while not (runs := platform.instance.get_runs()) or not runs[0].is_finished:
+            still_waiting()
+        (run,) = runs
+        assert run.status is dg.DagsterRunStatus.SUCCESS, failure_reasons(platform.instance, run.run_id)
+        started = (run.job_name, run.tags["dagster/sensor_name"], run.tags["dagster/partition"])
+        assert started == ("ingest", "inbox", upload.partition)
+        assert current(platform.instance, VIDEO.key("training_plan"), upload.partition) is not None
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOPS_WITHIN_S) == 0, log.read_text()
+        stopped = time.monotonic() + STOPS_WITHIN_S
+        while group_lives(process.pid):
+            assert time.monotonic() < stopped, "a part of it still runs"
+            time.sleep(0.2)
