@@ -50,6 +50,11 @@ def current(
     return next((m for m in found if m.run_id == run_id), found[0] if found else None)
 
 
+def closes(evaluation: dg.AssetCheckEvaluation) -> bool:
+    """Whether an evaluation stands in the way: a failure does, a warning does not."""
+    return not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+
+
 def current_of_all_partitions(
     instance: dg.DagsterInstance, key: dg.AssetKey, gates: Sequence[dg.AssetCheckKey]
 ) -> tuple[dict[str, Materialized], dict[str, str]]:
@@ -81,7 +86,7 @@ def current_of_all_partitions(
                 member = found.get(record.partition or "")
                 version = evaluation.metadata.get("data_version") if evaluation else None
                 if member and evaluation and version and version.value == member.ref.sha256:
-                    passed.setdefault((gate.name, str(member.partition)), evaluation.passed)
+                    passed.setdefault((gate.name, str(member.partition)), not closes(evaluation))
             cursor = page[-1].id
     members, rejected = {}, {}
     for partition, member in sorted(found.items()):

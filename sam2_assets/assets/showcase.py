@@ -1,6 +1,7 @@
 """What a person sees in the metadata panel of each materialization: counts, pictures, tables, the command that is next.
 
-Pictures are small JPEGs inside Markdown, the form in which Dagster's UI shows pictures.
+Pictures are small JPEGs inside Markdown, the form in which Dagster's UI shows pictures. What a person looks for first
+comes first: the panel keeps the order.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from sam2_assets.training.plan import Plan
 Facts = dict[str, Any]
 _PREVIEW_FRAMES = 6
 _PREVIEW_WIDTH = 900
+_PAGE_PICTURE_WIDTH = 640
+_PICTURE_LINK = re.compile(r"!\[((?:\\.|[^\]\\])*)\]\(([^)\s:]+)\)")
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -30,15 +35,33 @@ def _json(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def picture(data: bytes, width: int, caption: str) -> dg.MarkdownMetadataValue:
-    """A PNG or JPEG as Markdown, at most ``width`` pixels wide."""
+def _data_uri(data: bytes, width: int) -> str:
+    """A PNG or JPEG as the address of a JPEG that is at most ``width`` pixels wide."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{caption}](data:image/jpeg;base64,{encoded})")
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def picture(data: bytes, width: int, caption: str) -> dg.MarkdownMetadataValue:
+    """A PNG or JPEG as Markdown, at most ``width`` pixels wide."""
+    return dg.MetadataValue.md(f"![{caption}]({_data_uri(data, width)})")
+
+
+def page(path: Path) -> dg.MarkdownMetadataValue:
+    """A Markdown file of an artifact, its pictures inside: the UI cannot follow a link into the artifact's folder.
+
+    Metadata for a model hub at the top of the file is left out; the UI would print it as a heading.
+    """
+
+    def inlined(link: re.Match[str]) -> str:
+        linked = path.parent / link[2]
+        return f"![{link[1]}]({_data_uri(linked.read_bytes(), _PAGE_PICTURE_WIDTH)})" if linked.is_file() else link[0]
+
+    text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8"))
+    return dg.MetadataValue.md(_PICTURE_LINK.sub(inlined, text))
 
 
 def _shares(counts: Mapping[Any, int]) -> dg.TableMetadataValue:
@@ -52,10 +75,17 @@ def _shares(counts: Mapping[Any, int]) -> dg.TableMetadataValue:
 
 
 def of_export(folder: Path) -> Facts:
-    """Frames, objects, labels, every repair, and a contact sheet with masks and boxes."""
+    """A contact sheet with masks and boxes, frames, objects, labels, every repair."""
     record, tables = _json(folder / "import.json"), Tables.read(folder)
     repairs = "\n".join(f"- **{r['what']}** x {r['count']}: {r['why']}" for r in record["repairs"]) or "none"
-    facts: Facts = {
+    facts: Facts = {}
+    shown = tables.frames.loc[tables.frames["image"].notna(), "frame_index"].tolist()
+    if shown:
+        step = max(1, len(shown) // _PREVIEW_FRAMES)
+        sheet = preview_picture(tables, folder, shown[::step][:_PREVIEW_FRAMES], _PREVIEW_WIDTH)
+        facts["preview"] = picture(sheet, _PREVIEW_WIDTH, "masks and boxes")
+    return {
+        **facts,
         "frames": len(tables.frames),
         "objects": len(tables.objects),
         "labels": _shares(tables.objects["label"].value_counts().to_dict()),
@@ -63,23 +93,24 @@ def of_export(folder: Path) -> Facts:
         "repairs": dg.MetadataValue.md(repairs),
         "import_record": dg.MetadataValue.json(record),
     }
-    shown = tables.frames.loc[tables.frames["image"].notna(), "frame_index"].tolist()
-    if shown:
-        step = max(1, len(shown) // _PREVIEW_FRAMES)
-        sheet = preview_picture(tables, folder, shown[::step][:_PREVIEW_FRAMES], _PREVIEW_WIDTH)
-        facts["preview"] = picture(sheet, _PREVIEW_WIDTH, "masks and boxes")
-    return facts
 
 
 def of_dataset(folder: Path) -> Facts:
-    """Counts of rows, samples and labels."""
-    return {"dataset": dg.MetadataValue.json(_json(folder / "dataset.json"))}
+    """Counts of frames, samples and labels."""
+    record = _json(folder / "dataset.json")
+    return {
+        "frames": record["frames"],
+        "samples": sum(record["samples"].values()),
+        "samples_by_task": _shares(record["samples"]),
+        "labels": _shares(record["labels"]),
+        "dataset": dg.MetadataValue.json(record),
+    }
 
 
 def of_report(folder: Path, findings: Findings) -> Facts:
     """The report itself, the way to its page with pictures, and the numbers of failures."""
     return {
-        "report": dg.MetadataValue.md((folder / "report.md").read_text(encoding="utf-8")),
+        "report": page(folder / "report.md"),
         "errors": len(findings.failing(Severity.ERROR)),
         "warnings": len(findings.failing(Severity.WARNING)),
         "waived": ", ".join(verdict.check_id for verdict in findings.waived) or "none",
@@ -116,28 +147,28 @@ def of_plan(plan: Plan, approved: bool, name: str) -> Facts:
 
 def of_adapter(folder: Path) -> Facts:
     """The loss curve and what the training recorded."""
+    record = _json(folder / "training.json")
     return {
         "loss_curve": picture((folder / "loss.png").read_bytes(), 800, "loss"),
-        "training": dg.MetadataValue.json(_json(folder / "training.json")),
+        "steps": record["steps"],
+        **{f"loss_{name}": value for name, value in record["loss"].items() if value is not None},
+        "training": dg.MetadataValue.json(record),
         "timings": dg.MetadataValue.json(_json(folder / "timings.json")),
         "tensorboard": "tensorboard --logdir <path of this artifact>/logs",
     }
 
 
 def of_evaluation(folder: Path) -> Facts:
-    """The scoreboard, and the best and worst cases."""
-    facts: Facts = {
-        "scoreboard": dg.MetadataValue.md((folder / "report.md").read_text(encoding="utf-8")),
+    """The scoreboard with the best and worst cases."""
+    return {
+        "scoreboard": page(folder / "report.md"),
         "scores": dg.MetadataValue.json(_json(folder / "scores.json")),
     }
-    for path in sorted((folder / "gallery").glob("*.png"))[:4]:
-        facts[f"gallery_{path.stem}"] = picture(path.read_bytes(), 600, path.stem)
-    return facts
 
 
 def of_card(folder: Path) -> Facts:
     """The model card."""
-    return {"card": dg.MetadataValue.md((folder / "README.md").read_text(encoding="utf-8"))}
+    return {"card": page(folder / "README.md")}
 
 
 def of_deployment(folder: Path) -> Facts:

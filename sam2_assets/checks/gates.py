@@ -14,21 +14,25 @@ import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from sam2_assets.assets.lineage import EVALUATED, Materialized
+from sam2_assets.assets.lineage import EVALUATED, Materialized, closes
 from sam2_assets.errors import GateError
+
+_PAGE = 50
 
 
 def verdict(
     instance: dg.DagsterInstance, gate: dg.AssetCheckKey, data: Materialized
 ) -> AssetCheckExecutionRecord | None:
     """The newest evaluation of a gate on exactly this data."""
-    history = instance.event_log_storage.get_asset_check_execution_history(
-        gate, limit=50, status=EVALUATED, partition_filter=PartitionKeyFilter(key=data.partition)
-    )
-    for record in history:
-        version = record.evaluation.metadata.get("data_version") if record.evaluation else None
-        if version is not None and version.value == data.ref.sha256:
-            return record
+    cursor = None
+    while page := instance.event_log_storage.get_asset_check_execution_history(
+        gate, limit=_PAGE, cursor=cursor, status=EVALUATED, partition_filter=PartitionKeyFilter(key=data.partition)
+    ):
+        for record in page:
+            version = record.evaluation.metadata.get("data_version") if record.evaluation else None
+            if version is not None and version.value == data.ref.sha256:
+                return record
+        cursor = page[-1].id
     return None
 
 
@@ -48,7 +52,7 @@ def require_gates(instance: dg.DagsterInstance, data: Materialized, gates: Seque
                 remedy=f"Materialize {data.key.to_user_string()} with its checks, then run this again.",
             )
         evaluation = record.evaluation
-        if evaluation is None or (not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR):
+        if evaluation is None or closes(evaluation):
             why = str(evaluation.metadata["message"].value) if evaluation and "message" in evaluation.metadata else ""
             raise GateError(
                 "gate_failed",

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
+
 from sam2_assets.assets.lineage import Materialized, current
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.cli.instance import Platform
