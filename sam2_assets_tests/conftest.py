@@ -21,9 +21,15 @@ from sam2_assets.cli.instance import Outcome, Platform, Say, add_partition, open
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.store import write_atomically
 from sam2_assets.training.plan import PLAN_FILE, Plan
+from sam2_assets_tests.skips import watch_skips
 
 TINY_SETTINGS = (Path(__file__).parent / "assets" / "tiny_settings.yaml").read_text(encoding="utf-8")
 SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In CI a skip is a failure."""
+    watch_skips(config)
 
 
 @pytest.fixture(scope="session")
