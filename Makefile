@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export DAGSTER_HOME := $(CURDIR)
 export SAM2_ASSETS_ROOT ?= var/store
 
-.PHONY: help demo test ui check format seeds clean
+.PHONY: help demo test ui check format seeds docs clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -47,6 +47,9 @@ format: $(STAMP) ## apply the linter's fixes and the formatting
 
 seeds: $(STAMP) ## the demo's training with three seeds: is the score luck?
 	$(VENV)/bin/sam2-assets demo --seeds 3
+
+docs: $(STAMP) ## renew the tables of settings and checks in docs/
+	$(PY) scripts/write_docs.py
 
 clean: ## forget the demo: state, store, sample (not the environment)
 	rm -rf .state var logs .logs_queue

@@ -41,12 +41,9 @@ def _die_with_parent() -> None:
 
 def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
     if error is not None:
-        raise TrainingError(
-            str(error.get("code", "child_failed")),
-            str(error.get("message", "the process failed")),
-            file=module,
-            remedy="The whole output is in the compute logs (stderr) of this step.",
-        )
+        # The child's sentence already names file, field, value and remedy.
+        fields = {name: str(value) for name, value in error.items() if value is not None and name != "phase"}
+        raise dg.Failure(description=fields.pop("message"), metadata=fields, allow_retries=False)
     if code == -signal.SIGKILL:
         problem = "the process was killed (signal 9), most often because the machine ran out of memory"
         remedy = (
@@ -81,7 +78,8 @@ def run_child(
         grace_s: seconds between SIGTERM and SIGKILL when the run is cancelled.
 
     Raises:
-        TrainingError: with the child's own error, or what its exit says.
+        dagster.Failure: with the child's own sentence.
+        TrainingError: ``child_failed`` with what its exit says, where it could not say anything itself.
     """
     _die_with_parent()
     command = [sys.executable, "-m", module, *arguments]
@@ -113,8 +111,8 @@ def run_child(
             child.wait()
     _observe(context, session, seen)
     if child.returncode != 0:
-        errors = [m for m in session.get_custom_messages() if isinstance(m, dict) and "error" in m]
-        _refuse(module, child.returncode, errors[-1]["error"] if errors else None)
+        failures = [m for m in session.get_custom_messages() if isinstance(m, dict) and m.get("phase") == "failed"]
+        _refuse(module, child.returncode, failures[-1] if failures else None)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -127,7 +125,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def _observe(context: dg.AssetExecutionContext, session: dg.PipesSession, seen: int) -> int:
     """Put the newest progress message into the event log: one a poll, so that the log stays small."""
     messages = list(session.get_custom_messages())
-    points = [m for m in messages[seen:] if isinstance(m, dict) and "error" not in m]
+    points = [m for m in messages[seen:] if isinstance(m, dict) and m.get("phase") != "failed"]
     if points:
         numbers = {name: value for name, value in points[-1].items() if isinstance(value, str | int | float)}
         partition = context.partition_key if context.has_partition_key else None

@@ -16,7 +16,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from sam2_assets.assets.lineage import EVALUATED, Materialized, closes
 from sam2_assets.errors import GateError
+from sam2_assets.quality import CHECKS
 
+_WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
 _PAGE = 50
 
 
@@ -58,6 +60,13 @@ def require_gates(instance: dg.DagsterInstance, data: Materialized, gates: Seque
                 "gate_failed",
                 f"gate {gate.name} failed{': ' + why if why else ''}",
                 file=data.name,
-                remedy="Correct the export and upload it again, or waive the gate with a reason "
-                f"(quality.waivers.{gate.name} in the sidecar settings); the waiver is printed on the model card.",
+                remedy=_remedy(gate.name, evaluation),
             )
+
+
+def _remedy(gate: str, evaluation: dg.AssetCheckEvaluation | None) -> str:
+    given = str(evaluation.metadata["remedy"].value) if evaluation and "remedy" in evaluation.metadata else ""
+    if gate not in _WAIVABLE:
+        return given or "Materialize it again with better data."
+    waiver = f"Or waive it with a reason, which the model card prints: quality.waivers.{gate}=REASON in the settings."
+    return f"{given} {waiver}".strip()

@@ -61,6 +61,7 @@ class PreparedRun:
     settings: Settings
     splits: Path
     datasets: dict[str, Path]
+    imports: dict[str, Path]
     out: Path
 
 
@@ -103,7 +104,7 @@ def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
 def _prepare(path: Path) -> PreparedRun:
     exports, out, settings = read_run_file(path)
     out.mkdir(parents=True, exist_ok=True)
-    sources, datasets = [], {}
+    sources, datasets, imports = [], {}, {}
     for number, export in enumerate(exports, 1):
         print(f"[{number}/{len(exports)}] {export.archive.name}", flush=True)
         raw, dataset = _import(export, out / "videos", settings)
@@ -117,6 +118,7 @@ def _prepare(path: Path) -> PreparedRun:
             )
         video_id = Tables.read(raw).video_id
         datasets[video_id] = dataset
+        imports[export.archive.stem] = raw
         digest = hashlib.sha256("".join(file_sha256(p) for p in sorted((dataset / "data").iterdir())).encode())
         sources.append(
             Source(video_id, export.archive.stem, dataset, {"sha256": digest.hexdigest()}, settings.quality.waivers)
@@ -127,7 +129,7 @@ def _prepare(path: Path) -> PreparedRun:
     for gate in (no_leakage(table, settings.splitting), enough_samples(table, settings.splitting)):
         if not gate.passed:
             raise GateError("gate_failed", gate.message, file=str(splits), remedy=gate.remedy)
-    return PreparedRun(settings, splits, datasets, out)
+    return PreparedRun(settings, splits, datasets, imports, out)
 
 
 def _import(export: RunExport, videos: Path, settings: Settings) -> tuple[Path, Path]:
@@ -198,10 +200,22 @@ def train(path: Path) -> int:
     code = _child("sam2_assets.training", run.out, job)
     if code:
         return code
-    code = _child("sam2_assets.evaluation", run.out, {**common, "adapter": trained, "out": measured})
+    chosen = run.settings.evaluation.model_dump(mode="json")
+    code = _child(
+        "sam2_assets.evaluation", run.out, {**common, "adapter": trained, "out": measured, "settings": chosen}
+    )
     if code:
         return code
     repository = _fresh(run.out / "model")
-    write_repository(adapter=trained, evaluation=measured, plan=run.out / PLAN_FILE, splits=run.splits, out=repository)
-    print(f"next: sam2-assets serve {repository}")
+    write_repository(
+        adapter=trained,
+        evaluation=measured,
+        plan=run.out / PLAN_FILE,
+        splits=run.splits,
+        out=repository,
+        settings=run.settings.card,
+        imports=run.imports,
+    )
+    base = f" --base-model {made.config.base_model}" if Path(made.config.base_model).is_dir() else ""
+    print(f"next: sam2-assets serve {repository}{base}")
     return 0

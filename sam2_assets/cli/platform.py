@@ -30,6 +30,7 @@ from sam2_assets.cli.instance import (
     run_here,
 )
 from sam2_assets.errors import SettingsError, StoreError
+from sam2_assets.quality import refuse_pointless_waivers
 from sam2_assets.settings import CORPUS_FILE, Layer, describe, read_layer, resolve
 from sam2_assets.store import write_atomically
 from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
@@ -71,7 +72,7 @@ def submit(archive: Path, video: Path | None, settings: Path | None) -> int:
     """Put an export into the inbox; without a running daemon, run the line to the training plan here."""
     with open_platform() as platform:
         if settings is not None:
-            resolve([read_layer(settings)])  # refuse a settings file that nobody could follow before it is in the inbox
+            _refuse_bad(read_layer(settings))
         upload = inbox.submit(platform.store.open().inbox, archive, video=video, settings=settings)
         print(f"{upload.object_key} is in the inbox: partition {upload.partition}")
         if daemon_is_up(platform.instance):
@@ -245,6 +246,11 @@ def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None
         console.print(table)
 
 
+def _refuse_bad(layer: Layer) -> None:
+    """Refuse settings that nobody could follow before they are in the store."""
+    refuse_pointless_waivers(resolve([layer]).settings.quality)
+
+
 def _change(sidecar: Path, changes: Sequence[str]) -> None:
     values: dict[str, Any] = dict(read_layer(sidecar).values)
     for change in changes:
@@ -258,7 +264,7 @@ def _change(sidecar: Path, changes: Sequence[str]) -> None:
         for section in sections:
             place = place.setdefault(section, {})
         place[last] = yaml.safe_load(text)
-    resolve([Layer(str(sidecar), values)])  # refuse before writing
+    _refuse_bad(Layer(str(sidecar), values))
     write_atomically(sidecar, yaml.safe_dump(values, allow_unicode=True, sort_keys=False).encode())
     print(f"written: {sidecar}")
 

@@ -1,6 +1,6 @@
 """Checks as data, what they find, and the report that shows it: is this video's annotation fit to train on?"""
 
-from sam2_assets.quality.assess import assess
+from sam2_assets.quality.assess import assess, refuse_pointless_waivers
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.checks import CHECKS
 from sam2_assets.quality.context import Context
@@ -22,5 +22,6 @@ __all__ = [
     "Verdict",
     "assess",
     "preview_picture",
+    "refuse_pointless_waivers",
     "write_report",
 ]

@@ -29,7 +29,7 @@ def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage
             ``check_cannot_be_waived``: or one whose findings nothing can work with.
         DatasetError: ``import_record_unreadable``: ``raw`` has no readable ``import.json``.
     """
-    _refuse_pointless_waivers(settings)
+    refuse_pointless_waivers(settings)
     context = Context(tables, raw, settings)
     chosen = [check for check in CHECKS if stage is None or check.gates is stage]
     videos = tables.frames["video_id"] if "video_id" in tables.frames else pd.Series(dtype="str")
@@ -70,7 +70,12 @@ def _verdict(check: Check, found: list[Finding], measured: bool, settings: Quali
     )
 
 
-def _refuse_pointless_waivers(settings: QualitySettings) -> None:
+def refuse_pointless_waivers(settings: QualitySettings) -> None:
+    """Refuse waivers that name no check, or one that cannot be waived.
+
+    Raises:
+        SettingsError: ``unknown_check`` or ``check_cannot_be_waived``.
+    """
     known = {check.id: check for check in CHECKS}
     for check_id in sorted(settings.waivers):
         if check_id not in known:
