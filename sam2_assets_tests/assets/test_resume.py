@@ -164,15 +164,21 @@ def test_training_that_was_killed_and_cancelled_in_every_way_ends_with_the_unint
         process.kill()
         wait_for_end(planned, child)
 
-    # Cancelled in the UI: SIGTERM to the run worker becomes a checkpoint, within the child's grace.
+    # Cancelled as the UI's launcher does it: the run is marked, its worker gets SIGTERM; the child saves a checkpoint.
     third = max(planned.checkpoints)
     assert third > second
-    with training(planned, planned.run_worker(), beyond=third) as (process, child):
+    with (
+        training(planned, planned.run_worker(), beyond=third) as (process, child),
+        planned.home.platform() as platform,
+    ):
+        (run,) = platform.instance.get_runs(limit=1)
+        platform.instance.report_run_canceling(run)
         process.terminate()
         wait_for_end(planned, child)
         process.communicate(timeout=PATIENCE_S)
-    with planned.home.platform() as platform:
-        assert platform.instance.get_runs(limit=1)[0].status is dg.DagsterRunStatus.CANCELED
+        ended = platform.instance.get_run_by_id(run.run_id)
+        assert ended is not None
+        assert ended.status is dg.DagsterRunStatus.CANCELED
 
     # Ctrl-C in the terminal where the command trains.
     fourth = max(planned.checkpoints)
