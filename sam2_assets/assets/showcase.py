@@ -56,21 +56,25 @@ def page(path: Path) -> dg.MarkdownMetadataValue:
     Metadata for a model hub at the top of the file is left out; the UI would print it as a heading.
     """
 
+    folder = path.parent.resolve()
+
     def inlined(link: re.Match[str]) -> str:
-        linked = path.parent / link[2]
-        return f"![{link[1]}]({_data_uri(linked.read_bytes(), _PAGE_PICTURE_WIDTH)})" if linked.is_file() else link[0]
+        linked = (folder / link[2]).resolve()
+        if not linked.is_relative_to(folder) or not linked.is_file():
+            return link[0]
+        return f"![{link[1]}]({_data_uri(linked.read_bytes(), _PAGE_PICTURE_WIDTH)})"
 
     text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8"))
     return dg.MetadataValue.md(_PICTURE_LINK.sub(inlined, text))
 
 
-def _shares(counts: Mapping[Any, int]) -> dg.TableMetadataValue:
+def _shares(counts: Mapping[Any, int], of: str = "label") -> dg.TableMetadataValue:
     total = sum(counts.values()) or 1
     records = [
-        dg.TableRecord({"label": label, "count": count, "share": round(count / total, 4)})
-        for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        dg.TableRecord({of: name, "count": count, "share": round(count / total, 4)})
+        for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
-    columns = [dg.TableColumn("label", "string"), dg.TableColumn("count", "int"), dg.TableColumn("share", "float")]
+    columns = [dg.TableColumn(of, "string"), dg.TableColumn("count", "int"), dg.TableColumn("share", "float")]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
@@ -101,7 +105,7 @@ def of_dataset(folder: Path) -> Facts:
     return {
         "frames": record["frames"],
         "samples": sum(record["samples"].values()),
-        "samples_by_task": _shares(record["samples"]),
+        "samples_by_task": _shares(record["samples"], "task"),
         "labels": _shares(record["labels"]),
         "dataset": dg.MetadataValue.json(record),
     }
