@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,15 +20,10 @@ from sam2_assets.cli.instance import daemon_is_up, failure_reasons
 from sam2_assets.inbox import scan
 from sam2_assets.sample import SampleVideo
 from sam2_assets_tests.conftest import Home
+from sam2_assets_tests.free_port import free_port
 
 PATIENCE_S = 300.0
 STOPS_WITHIN_S = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
