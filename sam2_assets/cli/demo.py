@@ -30,7 +30,7 @@ from sam2_assets.store import file_sha256, write_atomically
 from sam2_assets.training.plan import PLAN_FILE, Plan
 
 _SAMPLE = Path("var/sample")
-_BASE_MODEL = Path("var/base_model")
+_BASE_MODEL = Path("var/smollm2-135m-efficientnet-lite0")
 _VIDEOS = 8
 _SEED = 0
 _APPROVER = "make demo"

@@ -57,15 +57,38 @@ def rows(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def scoreboard(scores: Mapping[str, Any]) -> Table:
-    """The contents of ``scores.json`` as a table for a terminal."""
+    """The contents of ``scores.json`` as a table for a terminal of 80 columns: a line a system, a column a score."""
     from rich.table import Table
 
-    table = Table(title=f"test split: {split_size(scores)}", caption=caption(scores), show_lines=True)
-    for index, name in enumerate(HEADER):
-        table.add_column(name, justify="left" if index < 2 else "right")
-    for row in rows(scores):
-        table.add_row(*(text.replace("[", r"\[") for text in row))
+    title = f"test split: {split_size(scores)}"
+    for task, found in scores["tasks"].items():
+        title += f"\n{task}: no single true answer makes up more than {found['most_frequent_answer']['share']:.1%}"
+    table = Table(title=title, caption=caption(scores), caption_justify="left")
+    table.add_column("")
+    tasks = scores["tasks"]
+    titles = {name: found["title"] for task in tasks.values() for name, found in task["scores"].items()}
+    lower = {n for task in tasks.values() for n, found in task["scores"].items() if not found["higher_is_better"]}
+    for name, title in titles.items():
+        table.add_column(f"{title} (lower is better)" if name in lower else title, justify="right", overflow="fold")
+    for task, found in tasks.items():
+        measured = found["scores"]
+        table.add_section()
+        table.add_row(f"[bold]{task}[/]")
+        for system, title in TITLES.items():
+            texts = [cell(measured[name]["systems"][system]) if name in measured else "" for name in titles]
+            table.add_row(title, *(_two_lines(text) for text in texts))
+        for system in ("base", "control", "majority"):
+            texts = [
+                cell(measured[name]["adapter_minus"][system], difference=True) if name in measured else ""
+                for name in titles
+            ]
+            table.add_row(f"{TITLES['adapter']} − {TITLES[system]}", *(_two_lines(text) for text in texts))
     return table
+
+
+def _two_lines(text: str) -> str:
+    """A cell with its interval below the number; the bracket is text, not markup."""
+    return text.replace(" [", "\n[", 1).replace("[", r"\[")
 
 
 def markdown(scores: Mapping[str, Any]) -> str:

@@ -121,15 +121,18 @@ def test_the_report_shows_every_score_with_its_interval_and_names_the_others_hon
     assert "gallery/worst_01.png" in report
 
 
-def test_the_scoreboard_prints_on_a_terminal_with_its_brackets(measured: Measured) -> None:
+@pytest.mark.parametrize("width", [80, 240])
+def test_the_scoreboard_prints_on_a_terminal_with_every_number_in_full(measured: Measured, width: int) -> None:
     from rich.console import Console
 
-    console = Console(width=240, record=True)
+    console = Console(width=width, record=True)
     with console.capture() as captured:
         console.print(scoreboard(measured[1]))
     text = captured.get()
+    assert "…" not in text
+    assert "no single true answer makes up more than 50.0%" in text
     for line in rows(measured[1]):
-        assert all(word in text for value in line for word in value.split())
+        assert all(word in text for value in line for word in value.replace("(lower is better)", "").split())
 
 
 def test_worst_and_best_cases_come_from_different_blocks_first_and_never_twice(measured: Measured) -> None:
