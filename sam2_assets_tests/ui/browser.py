@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _COLOURS = """image => {
     const canvas = document.createElement("canvas");

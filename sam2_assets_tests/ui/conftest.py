@@ -44,7 +44,7 @@ def shown(
     folder = tmp_path_factory.mktemp("ui")
     home = Home(folder / "home")
     shutil.copytree(trained.home.folder, home.folder)
-    export = shutil.copy(sample_videos[0].export, folder / "no-video.zip")
+    export = Path(shutil.copy(sample_videos[0].export, folder / "no-video.zip"))
     with home.platform() as platform:
         rejected = inbox.submit(platform.store.open().inbox, export).partition
         assert not home.run(platform, "ingest", rejected).success
