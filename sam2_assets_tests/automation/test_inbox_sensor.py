@@ -209,6 +209,18 @@ def test_a_version_imported_by_hand_after_an_earlier_one_was_launched_is_not_imp
     assert isinstance(tick(instance, tmp_path, first.cursor), dg.SkipReason)
 
 
+def test_a_tick_that_launches_nothing_still_remembers_what_was_imported_by_hand(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    put_old(tmp_path / "inbox" / "a.zip")
+    (upload,) = scan(tmp_path / "inbox")
+    imported(instance, upload, upload.fingerprint())
+    store = {"store": StoreResource(root=str(tmp_path))}
+    context = dg.build_sensor_context(instance=instance, cursor=None, resources=store)
+    assert isinstance(inbox_sensor(context), dg.SkipReason)
+    assert json.loads(str(context.cursor)) == {upload.partition: upload.fingerprint()}
+
+
 def test_going_back_to_a_version_that_was_launched_before_is_news(tmp_path: Path) -> None:
     put(tmp_path / "a.zip", "first", age=900)
     launched = plan(tmp_path).cursor
