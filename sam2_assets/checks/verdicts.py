@@ -11,7 +11,7 @@ import dagster as dg
 from sam2_assets.assets.lineage import Materialized
 from sam2_assets.quality import Check, Findings, Severity, Verdict
 
-_MOST_ROWS = 20
+_MOST_ROWS = 8
 # Partitioned checks are a preview of Dagster, which is why its version is pinned exactly. Without partitions one bad
 # video would block all others.
 warnings.filterwarnings(
@@ -79,6 +79,6 @@ def results(
             check_name=verdict.check_id,
             passed=verdict.passed,
             severity=dg.AssetCheckSeverity.ERROR if verdict.stops else dg.AssetCheckSeverity.WARN,
-            description=message_of(verdict),
+            description=message_of(verdict) if verdict.passed else f"{message_of(verdict)} {verdict.remedy}",
             metadata=metadata,
         )
