@@ -32,6 +32,21 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_skips(config)
 
 
+_GROUPS = {"trained": "trained", "sample_videos": "trained", "line": "measured", "demo_base": "demo_base"}
+"""Expensive session fixtures, and the group of tests that one pytest-xdist worker runs so that each is made once."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share an expensive fixture, or a module's own one, in one worker."""
+    for item in items:
+        if any(item.iter_markers("xdist_group")):
+            continue
+        names = getattr(item, "fixturenames", ())
+        group = next((_GROUPS[name] for name in names if name in _GROUPS), item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def shared_exports() -> Path:
     """Real exports that lie beside the checkout; they may not be redistributed, so elsewhere the test is skipped."""
