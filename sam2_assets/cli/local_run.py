@@ -34,6 +34,7 @@ from sam2_assets.splitting import Source, enough_samples, no_leakage, read_split
 from sam2_assets.store import file_sha256
 from sam2_assets.tables import Tables
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
+from sam2_assets.training.sealed import copy_sealed, damage, sealing
 
 _EXIT_GATE = 3
 
@@ -178,14 +179,21 @@ def plan(path: Path) -> int:
     return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
 
 
-def _child(module: str, out: Path, fields: Mapping[str, object]) -> int:
+def _child(module: str, out: Path, fields: Mapping[str, object]) -> None:
+    """Run a child to its end; where it fails it has said why, and its exit code becomes the command's."""
     job = out / f"{module.rsplit('.', 1)[1]}.job.json"
     job.write_text(json.dumps(fields, indent=1, sort_keys=True, default=str), encoding="utf-8")
-    return subprocess.run([sys.executable, "-m", module, str(job)], check=False).returncode
+    code = subprocess.run([sys.executable, "-m", module, str(job)], check=False).returncode
+    if code:
+        raise SystemExit(code)
 
 
 def train(path: Path) -> int:
-    """Prepare, plan, train, evaluate and write the model repository of a run file into its ``out`` folder."""
+    """Prepare, plan, train, evaluate and write the model repository of a run file into its ``out`` folder.
+
+    Raises:
+        SystemExit: with the exit code of the child that failed.
+    """
     run = _prepare(path)
     made = _make_plan(run)
     if not made.passed:
@@ -195,17 +203,9 @@ def train(path: Path) -> int:
         "splits": run.splits,
         "datasets": {video: str(folder) for video, folder in run.datasets.items()},
     }
-    trained, measured = run.out / "adapter", _fresh(run.out / "evaluation")
-    job = {**common, "work": run.out / "work" / made.plan_hash, "out": _fresh(trained)}
-    code = _child("sam2_assets.training", run.out, job)
-    if code:
-        return code
-    chosen = run.settings.evaluation.model_dump(mode="json")
-    code = _child(
-        "sam2_assets.evaluation", run.out, {**common, "adapter": trained, "out": measured, "settings": chosen}
-    )
-    if code:
-        return code
+    trained, work = _fresh(run.out / "adapter"), run.out / "work" / made.plan_hash
+    _child("sam2_assets.training", run.out, {**common, "work": work, "out": trained})
+    measured = _measure(run, made, work / "evaluation", {**common, "adapter": trained})
     repository = _fresh(run.out / "model")
     write_repository(
         adapter=trained,
@@ -219,3 +219,16 @@ def train(path: Path) -> int:
     base = f" --base-model {made.config.base_model}" if Path(made.config.base_model).is_dir() else ""
     print(f"next: sam2-assets serve {repository}{base}")
     return 0
+
+
+def _measure(run: PreparedRun, made: Plan, kept: Path, job: Mapping[str, object]) -> Path:
+    """Evaluate, unless this plan's adapter was evaluated before with the same settings."""
+    settings = run.settings.evaluation
+    identity = hashlib.sha256(f"{made.plan_hash}\n{settings.model_dump_json()}".encode()).hexdigest()
+    if damage(kept, identity) is not None:
+        with sealing(kept, identity) as draft:
+            fields = {**job, "out": draft, "settings": settings.model_dump(mode="json")}
+            _child("sam2_assets.evaluation", run.out, fields)
+    measured = _fresh(run.out / "evaluation")
+    copy_sealed(kept, measured)
+    return measured

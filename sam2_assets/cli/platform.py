@@ -251,6 +251,15 @@ def _refuse_bad(layer: Layer) -> None:
     refuse_pointless_waivers(resolve([layer]).settings.quality)
 
 
+def _typed(text: str) -> Any:
+    """What the text means in YAML; a sentence stays one, though it may hold a colon or a bracket."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if isinstance(value, dict) and not text.lstrip().startswith("{") else value
+
+
 def _change(sidecar: Path, changes: Sequence[str]) -> None:
     values: dict[str, Any] = dict(read_layer(sidecar).values)
     for change in changes:
@@ -262,8 +271,10 @@ def _change(sidecar: Path, changes: Sequence[str]) -> None:
         *sections, last = path.strip().split(".")
         place = values
         for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = yaml.safe_load(text)
+            inside = place.get(section)
+            place[section] = inside if isinstance(inside, dict) else {}
+            place = place[section]
+        place[last] = _typed(text)
     _refuse_bad(Layer(str(sidecar), values))
     write_atomically(sidecar, yaml.safe_dump(values, allow_unicode=True, sort_keys=False).encode())
     print(f"written: {sidecar}")

@@ -1,0 +1,404 @@
+"""The command as people type it: real processes, their output, their exit codes, and one line about what went wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from PIL import Image
+
+from sam2_assets import inbox
+from sam2_assets.cli import local_run, platform
+from sam2_assets.errors import SettingsError
+from sam2_assets.inbox import partition_key
+from sam2_assets.instructions import VIEWS
+from sam2_assets.sample import SampleVideo
+from sam2_assets.store import MANIFEST
+from sam2_assets_tests.conftest import Home, TrainedHome, new_home
+from sam2_assets_tests.exports.export_builder import demo_export
+from sam2_assets_tests.free_port import free_port
+
+# One worker: the trained home and what these tests make are used by several of them.
+pytestmark = pytest.mark.xdist_group("trained")
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables fold their cells at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def command(*arguments: object, cwd: Path) -> Done:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER", "SAM2"))}
+    return subprocess.run(
+        [sys.executable, "-m", "sam2_assets", *map(str, arguments)],
+        cwd=cwd,
+        env={**environment, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def one_line(done: Done, code: int = 2) -> str:
+    """What a user error looks like: an exit code, and one line on stderr."""
+    assert done.returncode == code, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sam2-assets: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A painted export of four frames and two objects."""
+    return demo_export().write(tmp_path_factory.mktemp("small") / "small.zip")
+
+
+# --- without a store ------------------------------------------------------------------------------------------------
+
+
+def test_sample_writes_an_export_with_its_video_and_says_what_to_do_next(tmp_path: Path) -> None:
+    done = command("sample", "--out", tmp_path / "s", "--videos", 1, "--seed", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (export,) = (tmp_path / "s").glob("*.zip")
+    assert export.with_suffix(".mp4").is_file()
+    following = f"next: sam2-assets inspect {export} --video {export.with_suffix('.mp4')}"
+    assert following in done.stdout
+    # What it advises works, and finds nothing that stops the line.
+    inspected = command(*following.split()[2:], "--json", cwd=tmp_path)
+    assert inspected.returncode == 0, inspected.stderr
+    report = json.loads(inspected.stdout)
+    assert report["video"]["fps_origin"] == "source_video"
+    assert len(report["frames"]) == 120
+    assert {"video", "frames", "objects", "decisions", "repairs", "findings"} == set(report)
+    for found in report["objects"]:
+        x, y, w, h = found["box"]
+        assert 0 <= x <= x + w <= report["video"]["width"]
+        assert 0 <= y <= y + h <= report["video"]["height"]
+
+
+def test_inspect_of_painted_pictures_is_readable_but_a_gate_fails(small: Path, tmp_path: Path) -> None:
+    done = command("inspect", small, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "burnt_in_overlay" in done.stdout
+    as_json = command("inspect", small, "--json", cwd=tmp_path)
+    assert (as_json.returncode, as_json.stderr) == (3, "")
+    found = {f["check"]: f for f in json.loads(as_json.stdout)["findings"]}
+    assert found["burnt_in_overlay"]["gates"] == "training_plan"
+    assert not found["burnt_in_overlay"]["passed"]
+
+
+def test_inspect_obeys_a_settings_file_and_refuses_a_wrong_one(small: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen.yaml"
+    chosen.write_text("quality: {waivers: {burnt_in_overlay: a trial, too_few_frames: a trial}}")
+    assert command("inspect", small, "--settings", chosen, cwd=tmp_path).returncode == 0
+    chosen.write_text("quality: {waivers: 3}")
+    line = one_line(command("inspect", small, "--settings", chosen, cwd=tmp_path))
+    assert f"{chosen}: quality.waivers = 3" in line
+
+
+def test_inspect_of_what_is_no_export_is_one_line_also_as_json(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(b"PK not really")
+    line = one_line(command("inspect", bad, cwd=tmp_path))
+    assert bad.name in line
+    done = command("inspect", bad, "--json", cwd=tmp_path)
+    assert one_line(done) == line
+    error = json.loads(done.stdout)["error"]
+    assert set(error) == {"code", "message", "file", "field", "value", "remedy"}
+    assert line == f"sam2-assets: {error['message']}"
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS))
+def test_convert_writes_every_format_with_its_own_pictures(small: Path, tmp_path: Path, name: str) -> None:
+    done = command("convert", small, "--format", name, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix in {".png", ".jpg"}]) == 4
+    texts = [path for path in files if path.suffix in {".json", ".jsonl"}]
+    assert texts
+    for path in texts:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+        assert all(json.loads(line) for line in lines)
+
+
+def test_convert_to_an_unknown_format_lists_the_known_ones(small: Path, tmp_path: Path) -> None:
+    line = one_line(command("convert", small, "--format", "yolo", "--out", tmp_path / "out", cwd=tmp_path))
+    assert all(name in line for name in VIEWS)
+    assert not (tmp_path / "out").exists()
+
+
+# --- a run file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory: pytest.TempPathFactory, sample_videos: list[SampleVideo], tiny_settings: str) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    values = yaml.safe_load(tiny_settings)
+    values["training"] |= {"max_steps": 2, "evaluate_every_steps": 2, "checkpoints": {"every_steps": 1, "keep": 1}}
+    video = sample_videos[0]
+    values |= {"exports": [{"archive": str(video.export), "video": str(video.source)}], "out": "made"}
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained_here(run_file: Path) -> Path:
+    done = command("train", run_file, cwd=run_file.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = run_file.parent / "made"
+    assert f"next: sam2-assets serve {made / 'model'}" in done.stdout
+    return made
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "timings.json")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_plan_says_what_a_training_would_take_and_trains_nothing(run_file: Path) -> None:
+    done = command("plan", run_file, cwd=run_file.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 2 steps" in done.stdout
+    assert "ok     fits_card" in done.stdout
+    assert not (run_file.parent / "made" / "adapter").exists() or (run_file.parent / "made" / "model").exists()
+
+
+def test_a_plan_that_does_not_fit_is_exit_code_3(run_file: Path) -> None:
+    values = yaml.safe_load(run_file.read_text())
+    values["training"]["card"]["memory_gib"] = 0.001
+    tight = run_file.with_name("tight.yaml")
+    tight.write_text(yaml.safe_dump(values))
+    done = command("train", tight, cwd=tight.parent)
+    assert done.returncode == 3, done.stderr
+    assert "FAILED fits_card" in done.stdout
+
+
+def test_train_makes_a_model_repository_and_a_second_call_repeats_no_work(run_file: Path, trained_here: Path) -> None:
+    assert {"README.md", "serving.json", "adapter_model.safetensors"} <= {
+        p.name for p in (trained_here / "model").iterdir()
+    }
+    assert json.loads((trained_here / "evaluation" / "scores.json").read_text())["tasks"]
+    before = {name: contents(trained_here / name) for name in ("adapter", "evaluation", "model", "splits")}
+    done = command("train", run_file, cwd=run_file.parent)
+    assert done.returncode == 0, done.stderr
+    reports = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    # The training child says that it had finished; no step is made, and the evaluation child is not even started.
+    assert [report.get("already") for report in reports] == [True]
+    assert {name: contents(trained_here / name) for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "nothing in it"),
+        ("exports: []\nout: x", "exports = []"),
+        ("exports: [a.zip]", "out = "),
+        ("exports: [a.zip]\nout: x\ntraning: {}", "traning = {}"),
+        ("exports: [a.zip\n", "line 2"),
+    ],
+)
+def test_a_wrong_run_file_is_refused_by_field(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        local_run.plan(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_run_file_that_names_an_absent_export_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("exports: [absent.zip]\nout: x")
+    assert "absent.zip" in one_line(command("train", "run.yaml", cwd=tmp_path))
+
+
+@contextmanager
+def served(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sam2_assets", "serve", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_serve_answers_over_http(trained_here: Path, tiny_llava: Path) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    arguments = (trained_here / "model", "--port", port, "--base-model", tiny_llava)
+    with served(*arguments, cwd=trained_here) as process:
+        end = time.monotonic() + 120
+        while True:
+            try:
+                if httpx.get(f"{address}/health", timeout=10).status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, "never ready"
+            time.sleep(0.2)
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(picture, "PNG")
+        form = {"question": "What is the largest object?"}
+        reply = httpx.post(f"{address}/predict", files={"image": ("a.png", picture.getvalue())}, data=form, timeout=60)
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["frame"] == [64, 48]
+    assert set(reply.json()) == {"text", "objects", "frame", "model"}
+
+
+def test_serve_of_a_folder_that_is_no_repository_is_one_line(tmp_path: Path) -> None:
+    assert str(tmp_path) in one_line(command("serve", tmp_path, cwd=tmp_path))
+
+
+# --- with a store ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory: pytest.TempPathFactory, small: Path) -> tuple[Home, str]:
+    """A home with one painted export in its inbox, not imported."""
+    home = new_home(tmp_path_factory.mktemp("submitted") / "home")
+    return home, inbox.submit(home.store / "inbox", small).partition
+
+
+def test_outside_a_repository_the_command_says_where_to_run_it(tmp_path: Path) -> None:
+    assert "dagster.yaml" in one_line(command("status", cwd=tmp_path))
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory, small: Path) -> tuple[Home, str, Done]:
+    """A home where `submit` ran the line to the gate that stops it."""
+    home = new_home(tmp_path_factory.mktemp("stopped") / "home")
+    home.write_settings("quality: {contact_sheet_frames: 1}")
+    return home, partition_key("small.zip"), home.command("submit", small)
+
+
+def test_submit_without_a_daemon_runs_the_line_here_and_status_tells_where_it_stands(
+    stopped: tuple[Home, str, Done],
+) -> None:
+    home, partition, done = stopped
+    assert done.returncode == 2, "a gate stops it"
+    assert "running the line here" in done.stdout
+    assert "stops the line: burnt_in_overlay" in done.stdout
+    assert f"next: sam2-assets status {partition}" in done.stdout
+    listed = " ".join(home.command("status", check=True).stdout.split())
+    assert f"{partition} │ small.zip │ splits" in listed
+    assert "gate burnt_in_overlay" in listed
+    detail = home.command("status", partition, check=True).stdout
+    assert "gate burnt_in_overlay: " in detail
+    # Nobody can approve what was never planned.
+    assert "no training plan yet" in one_line(home.command("approve", partition))
+
+
+def test_submit_refuses_what_nobody_could_follow_before_it_is_in_the_inbox(
+    submitted: tuple[Home, str], small: Path, tmp_path: Path
+) -> None:
+    home, _ = submitted
+    before = sorted((home.store / "inbox").iterdir())
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("splitting: {segments: 0}")
+    assert "splitting.segments = 0" in one_line(home.command("submit", small, "--settings", wrong))
+    assert "absent.zip" in one_line(home.command("submit", tmp_path / "absent.zip"))
+    assert sorted((home.store / "inbox").iterdir()) == before
+
+
+def test_settings_explain_lists_every_setting(submitted: tuple[Home, str]) -> None:
+    done = submitted[0].command("settings", "--explain", check=True)
+    assert "training.optimizer.learning_rate" in done.stdout
+
+
+def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(submitted: tuple[Home, str]) -> None:
+    home, partition = submitted
+    sidecar = home.store / "inbox" / "small.settings.yaml"
+    done = home.command(
+        "settings",
+        partition,
+        "--set",
+        "splitting.segments=2",
+        "--set",
+        "quality.waivers.speck=fine: really",
+        check=True,
+    )
+    assert str(sidecar) in done.stdout.replace("\n", "")
+    written = sidecar.read_bytes()
+    assert yaml.safe_load(written) == {"splitting": {"segments": 2}, "quality": {"waivers": {"speck": "fine: really"}}}
+    assert "splitting.segments = 0" in one_line(home.command("settings", partition, "--set", "splitting.segments=0"))
+    for change, words in [
+        ("splitting.segment=3", "splitting.segment = 3"),
+        ("segments=3", "section.field=value"),
+        ("splitting.segments", "section.field=value"),
+        ("splitting.segments.deep=3", "splitting.segments = {'deep': 3}"),
+        ("splitting.segments=[1", "splitting.segments = '[1'"),
+    ]:
+        with home.platform(), pytest.raises(SettingsError) as caught:
+            platform.settings(partition, [change], explain=False)
+        assert words in str(caught.value)
+        assert sidecar.read_bytes() == written, change
+    shown = home.command("settings", partition, check=True).stdout
+    (row,) = (line for line in shown.splitlines() if "splitting.segments" in line)
+    assert "2" in row
+    assert "small.settings.yaml" in row
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "cats-000000"),
+        ("fetch", "cats-000000", "splits", "--out", "x"),
+        ("approve", "cats-000000"),
+        ("settings", "cats-000000"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_unknown_partition_is_one_line(submitted: tuple[Home, str], arguments: tuple[str, ...]) -> None:
+    assert "cats-000000" in one_line(submitted[0].command(*arguments))
+
+
+def test_fetch_copies_an_artifact_whole_into_a_new_folder_only(trained: TrainedHome, tmp_path: Path) -> None:
+    home, out = trained.home, tmp_path / "card"
+    home.command("fetch", trained.partition, "model_card", "--out", out, check=True)
+    manifest = json.loads((out / MANIFEST).read_text())
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {MANIFEST, *manifest["files"]}
+    before = contents(out)
+    assert "not empty" in one_line(home.command("fetch", trained.partition, "model_card", "--out", out))
+    assert contents(out) == before
+    assert "raw_export" in one_line(home.command("fetch", trained.partition, "weights", "--out", tmp_path / "a"))
+    assert "no such asset" in one_line(home.command("fetch", "corpus", "raw_export", "--out", tmp_path / "a"))
+    assert "no version" in one_line(home.command("fetch", trained.other, "lora_adapter", "--out", tmp_path / "a"))
+    assert [p.name for p in tmp_path.iterdir()] == ["card"]
+
+
+def test_fetch_refuses_a_damaged_artifact(stopped: tuple[Home, str, Done], tmp_path: Path) -> None:
+    home, partition, _ = stopped
+    (table,) = (home.store / "artifacts" / "raw_export" / partition).rglob("objects.parquet")
+    table.write_bytes(table.read_bytes() + b"x")
+    line = one_line(home.command("fetch", partition, "raw_export", "--out", tmp_path / "out"))
+    assert "objects.parquet" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_approving_names_plan_cost_and_person_and_the_first_approval_stays(trained: TrainedHome) -> None:
+    first = trained.home.command("approve", trained.other, "--by", "Ada", check=True).stdout
+    assert "approved by Ada" in first
+    assert "GPU-hours" in first
+    assert f"next: launch the job train_video in the UI, or: sam2-assets approve {trained.other} --run" in first
+    again = trained.home.command("approve", trained.other, "--by", "Bob", check=True).stdout
+    assert "approved by Ada" in again
+    assert "approve" not in trained.home.command("status", trained.other, check=True).stdout
