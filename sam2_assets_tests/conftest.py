@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
 
 def pytest_configure(config: pytest.Config) -> None:
     """In CI a skip is a failure."""
+    # Started in the background or under nohup, a shell has us ignore these, and every process we start would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     watch_skips(config)
 
 

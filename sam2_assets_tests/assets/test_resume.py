@@ -20,14 +20,15 @@ from sam2_assets.cli.instance import Platform
 from sam2_assets.sample import SampleVideo
 from sam2_assets_tests.conftest import Home, approve_plan, new_home, submit
 
-STEPS = 80
+# Enough that the training is still under way after five interruptions, on a fast machine too.
+STEPS = 600
 PATIENCE_S = 180.0
 # Dropout draws from the random state at every step, so that a resume which loses that state shows.
 SLOW_ENOUGH_TO_INTERRUPT = {
     "max_steps: 6": f"max_steps: {STEPS}",
-    "evaluate_every_steps: 3": "evaluate_every_steps: 20",
+    "evaluate_every_steps: 3": "evaluate_every_steps: 100",
     "lora: {rank: 4, alpha: 8}": "lora: {rank: 4, alpha: 8, dropout: 0.1}",
-    "checkpoints: {every_steps: 2, keep: 2}": "checkpoints: {every_steps: 5, keep: 2}",
+    "checkpoints: {every_steps: 2, keep: 2}": "checkpoints: {every_steps: 10, keep: 2}",
 }
 RUN_WORKER = [sys.executable, "-m", "dagster", "job", "execute", "-m", "sam2_assets.definitions", "-j", "train_video"]
 
