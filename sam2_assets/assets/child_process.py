@@ -14,23 +14,25 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import dagster as dg
 
 from sam2_assets.errors import TrainingError
+from sam2_assets.training.child import EXIT_INTERRUPTED
+from sam2_assets.training.job_file import JobFile
 
 # Dagster warns about its own use of its own preview parameter, at every start of a child.
 warnings.filterwarnings("ignore", message=".*expected_writer_count", category=dg.PreviewWarning)
 
 GRACE_S = 120.0
+JOB_FILE = "job.json"
 STARTED_BY = "sam2_assets/started_by"
 """Run tag that says who started a run outside the daemon."""
 COMMAND = "command"
 _POLL_S = 5.0
 _PR_SET_PDEATHSIG = 1
-_EXIT_USER_ERROR = 2
-_EXIT_INTERRUPTED = 75
 
 
 def _die_with_parent() -> None:
@@ -51,7 +53,7 @@ def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
         )
     elif code < 0:
         problem, remedy = f"the process died of signal {-code} ({signal.Signals(-code).name})", "See the compute logs."
-    elif code == _EXIT_INTERRUPTED:
+    elif code == EXIT_INTERRUPTED:
         problem, remedy = "the process was asked to stop and saved a checkpoint", "Run again to resume."
     else:
         problem, remedy = f"the process ended with exit code {code}", "See the compute logs (stderr) of this step."
@@ -60,20 +62,20 @@ def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
 
 def run_child(
     context: dg.AssetExecutionContext,
-    module: str,
-    arguments: Sequence[str],
+    job: JobFile,
+    folder: Path,
     *,
     inherited: Sequence[int] = (),
     grace_s: float = GRACE_S,
 ) -> None:
-    """Run ``python -m module arguments`` to its end.
+    """Run the child that does ``job``, to its end.
 
     Its custom Pipes messages appear as observations of the asset while it runs; its output lands in the compute logs.
 
     Args:
         context: of the step.
-        module: the child's package.
-        arguments: after the module.
+        job: what it is told.
+        folder: an existing one, for the job file.
         inherited: file descriptors the child keeps open (the lease of a work folder).
         grace_s: seconds between SIGTERM and SIGKILL when the run is cancelled.
 
@@ -82,7 +84,9 @@ def run_child(
         TrainingError: ``child_failed`` with what its exit says, where it could not say anything itself.
     """
     _die_with_parent()
-    command = [sys.executable, "-m", module, *arguments]
+    file = folder / JOB_FILE
+    job.write(file)
+    command = [sys.executable, "-m", job.CHILD, str(file)]
     with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()) as session:
         environment = {**os.environ, **session.get_bootstrap_env_vars()}
         # A terminal shows the observations; a run worker's stdout goes to the compute logs.
@@ -104,7 +108,7 @@ def run_child(
             try:
                 child.wait(grace_s)
             except subprocess.TimeoutExpired:
-                context.log.warning(f"{module} did not stop within {grace_s:.0f} s and is killed")
+                context.log.warning(f"{job.CHILD} did not stop within {grace_s:.0f} s and is killed")
             raise
         finally:
             _signal_group(child.pid, signal.SIGKILL)
@@ -112,7 +116,7 @@ def run_child(
     _observe(context, session, seen)
     if child.returncode != 0:
         failures = [m for m in session.get_custom_messages() if isinstance(m, dict) and m.get("phase") == "failed"]
-        _refuse(module, child.returncode, failures[-1] if failures else None)
+        _refuse(job.CHILD, child.returncode, failures[-1] if failures else None)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -1,7 +1,6 @@
 """From splits to a served adapter: one factory, used per video and for the corpus."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,12 +17,15 @@ from sam2_assets.assets.station import Station, failures_explained
 from sam2_assets.checks.gates import require_gates
 from sam2_assets.errors import GateError, StoreError
 from sam2_assets.evaluation import EvaluationSettings
+from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.packaging import DeploymentSettings, ModelCardSettings, write_repository
+from sam2_assets.packaging.job import DeploymentJob
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
 from sam2_assets.store import ArtifactRef
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import PastRun
+from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan, needs_approval
 from sam2_assets.workarea import lease
 
@@ -75,12 +77,6 @@ def import_records(station: Station, splits: ArtifactRef) -> dict[str, Path]:
         members = {name.removeprefix("splits:"): ref for name, ref in named.items() if name.startswith("splits:")}
         of_partition = {name: station.store.inputs(ref)["raw_export"] for name, ref in sorted(members.items())}
     return {name: station.store.open_file(ref, "import.json").parent for name, ref in of_partition.items()}
-
-
-def _job(folder: Path, name: str, fields: Mapping[str, object]) -> str:
-    path = folder / name
-    path.write_text(json.dumps(fields, indent=1, sort_keys=True, default=str), encoding="utf-8")
-    return str(path)
 
 
 def _require_approval(station: Station, plan: Plan, scope: Scope) -> str:
@@ -151,15 +147,14 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                 lease(station.store.work, plan.plan_hash, f"run {context.run.run_id}") as held,
                 station.publish({"splits": splits}) as draft,
             ):
-                fields = {
-                    "plan": station.folder(planned) / PLAN_FILE,
-                    "splits": station.folder(splits),
-                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
-                    "work": held.folder,
-                    "out": draft.folder,
-                }
-                job = _job(held.folder, "job.json", fields)
-                run_child(context, "sam2_assets.training", [job], inherited=[held.descriptor])
+                job = TrainingJob(
+                    plan=station.folder(planned) / PLAN_FILE,
+                    splits=station.folder(splits),
+                    datasets=dataset_folders(station, splits),
+                    work=held.folder,
+                    out=draft.folder,
+                )
+                run_child(context, job, held.folder, inherited=[held.descriptor])
                 draft.measured.add("timings.json")
                 facts = showcase.of_adapter(draft.folder)
             return station.result(draft.published, {"approved_by": approved_by, **facts})
@@ -182,15 +177,15 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             made_from = station.store.inputs(adapter.ref)
             plan, splits = made_from["training_plan"], made_from["splits"]
             with station.publish({"training_plan": plan, "splits": splits}) as draft, TemporaryDirectory() as scratch:
-                fields = {
-                    "plan": station.folder(plan) / PLAN_FILE,
-                    "splits": station.folder(splits),
-                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
-                    "adapter": station.folder(adapter),
-                    "settings": settings.model_dump(mode="json"),
-                    "out": draft.folder,
-                }
-                run_child(context, "sam2_assets.evaluation", [_job(Path(scratch), "job.json", fields)])
+                job = EvaluationJob(
+                    plan=station.folder(plan) / PLAN_FILE,
+                    splits=station.folder(splits),
+                    datasets=dataset_folders(station, splits),
+                    adapter=station.folder(adapter),
+                    settings=settings,
+                    out=draft.folder,
+                )
+                run_child(context, job, Path(scratch))
                 write_section(settings, draft.folder)
                 facts = showcase.of_evaluation(draft.folder)
             return station.result(draft.published, facts)
@@ -235,16 +230,16 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             splits = made_from["splits"]
             settings = station.settings().settings.deployment
             with station.publish(made_from) as draft, TemporaryDirectory() as scratch:
-                fields = {
-                    "repository": station.folder(repository),
-                    "evaluation": station.folder(made_from["evaluation"]),
-                    "plan": station.folder(made_from["training_plan"]) / PLAN_FILE,
-                    "settings": settings.model_dump(mode="json"),
-                    "splits": station.folder(splits),
-                    "datasets": {video: str(path) for video, path in dataset_folders(station, splits).items()},
-                    "out": draft.folder,
-                }
-                run_child(context, "sam2_assets.packaging", [_job(Path(scratch), "job.json", fields)])
+                job = DeploymentJob(
+                    repository=station.folder(repository),
+                    evaluation=station.folder(made_from["evaluation"]),
+                    plan=station.folder(made_from["training_plan"]) / PLAN_FILE,
+                    settings=settings,
+                    splits=station.folder(splits),
+                    datasets=dataset_folders(station, splits),
+                    out=draft.folder,
+                )
+                run_child(context, job, Path(scratch))
                 draft.measured.add("verification.json")
                 facts = showcase.of_deployment(draft.folder)
             return station.result(draft.published, facts)

@@ -12,11 +12,9 @@ The stations and the gates are the graph's; what a station made is reused while 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sam2_assets.cli.local import require_sound_tables
 from sam2_assets.errors import GateError, SettingsError
+from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.exports import read_export
 from sam2_assets.instructions import build_dataset
 from sam2_assets.packaging import write_repository
@@ -33,6 +32,8 @@ from sam2_assets.settings import Layer, Settings, read_layer, resolve
 from sam2_assets.splitting import Source, enough_samples, no_leakage, read_splits, split
 from sam2_assets.store import file_sha256
 from sam2_assets.tables import Tables
+from sam2_assets.training.job import TrainingJob
+from sam2_assets.training.job_file import JobFile
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
 from sam2_assets.training.sealed import copy_sealed, damage, sealing
 
@@ -179,11 +180,11 @@ def plan(path: Path) -> int:
     return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
 
 
-def _child(module: str, out: Path, fields: Mapping[str, object]) -> None:
+def _child(job: JobFile, out: Path) -> None:
     """Run a child to its end; where it fails it has said why, and its exit code becomes the command's."""
-    job = out / f"{module.rsplit('.', 1)[1]}.job.json"
-    job.write_text(json.dumps(fields, indent=1, sort_keys=True, default=str), encoding="utf-8")
-    code = subprocess.run([sys.executable, "-m", module, str(job)], check=False).returncode
+    file = out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
+    job.write(file)
+    code = subprocess.run([sys.executable, "-m", job.CHILD, str(file)], check=False).returncode
     if code:
         raise SystemExit(code)
 
@@ -198,14 +199,10 @@ def train(path: Path) -> int:
     made = _make_plan(run)
     if not made.passed:
         return _EXIT_GATE
-    common = {
-        "plan": run.out / PLAN_FILE,
-        "splits": run.splits,
-        "datasets": {video: str(folder) for video, folder in run.datasets.items()},
-    }
     trained, work = _fresh(run.out / "adapter"), run.out / "work" / made.plan_hash
-    _child("sam2_assets.training", run.out, {**common, "work": work, "out": trained})
-    measured = _measure(run, made, work / "evaluation", {**common, "adapter": trained})
+    job = TrainingJob(plan=run.out / PLAN_FILE, splits=run.splits, datasets=run.datasets, work=work, out=trained)
+    _child(job, run.out)
+    measured = _measure(run, made, trained, work / "evaluation")
     repository = _fresh(run.out / "model")
     write_repository(
         adapter=trained,
@@ -221,14 +218,21 @@ def train(path: Path) -> int:
     return 0
 
 
-def _measure(run: PreparedRun, made: Plan, kept: Path, job: Mapping[str, object]) -> Path:
+def _measure(run: PreparedRun, made: Plan, adapter: Path, kept: Path) -> Path:
     """Evaluate, unless this plan's adapter was evaluated before with the same settings."""
     settings = run.settings.evaluation
     identity = hashlib.sha256(f"{made.plan_hash}\n{settings.model_dump_json()}".encode()).hexdigest()
     if damage(kept, identity) is not None:
         with sealing(kept, identity) as draft:
-            fields = {**job, "out": draft, "settings": settings.model_dump(mode="json")}
-            _child("sam2_assets.evaluation", run.out, fields)
+            job = EvaluationJob(
+                plan=run.out / PLAN_FILE,
+                splits=run.splits,
+                datasets=run.datasets,
+                adapter=adapter,
+                out=draft,
+                settings=settings,
+            )
+            _child(job, run.out)
     measured = _fresh(run.out / "evaluation")
     copy_sealed(kept, measured)
     return measured

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sam2_assets.evaluation.child import run_child
 from sam2_assets.packaging.deploy import deploy
 from sam2_assets.packaging.job import DeploymentJob
+from sam2_assets.training.child import run_child
 from sam2_assets.training.progress import Reporter
+from sam2_assets.training.stopping import StopRequest
 
 
-def _deploy(file: Path, reporter: Reporter) -> None:
+def _deploy(file: Path, reporter: Reporter, _stop: StopRequest) -> None:
     job = DeploymentJob.read(file)
     reporter.report("starting the server")
     found = deploy(job, lambda asked, of: reporter.report("asking", asked=asked, of=of))
@@ -25,7 +26,7 @@ def _deploy(file: Path, reporter: Reporter) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a job; returns the exit code (see ``evaluation.child``)."""
+    """Run a job; returns the exit code (see ``training.child``)."""
     purpose = "Write an image's build context, start its server and compare its answers with the evaluation's."
     return run_child("sam2_assets.packaging", purpose, _deploy, arguments)
 

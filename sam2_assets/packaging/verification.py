@@ -17,12 +17,12 @@ from typing import IO, Any, Final
 import httpx
 
 from sam2_assets.errors import PackagingError
-from sam2_assets.evaluation.child import QUIET_LIBRARIES
 from sam2_assets.evaluation.samples import spread_over_tasks
 from sam2_assets.instructions.sample import Sample
 from sam2_assets.packaging.context import APP_FOLDER, MODEL_FOLDER
 from sam2_assets.packaging.fingerprint import PACKAGE, code_sha256
 from sam2_assets.packaging.settings import DeploymentSettings
+from sam2_assets.training.child import QUIET_LIBRARIES
 
 _BOX_TOLERANCE_PX: Final = 0.01
 _STOP_GRACE_S: Final = 20.0

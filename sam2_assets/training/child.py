@@ -1,7 +1,7 @@
-"""How the evaluation and packaging children start, report and end; the same manners as the training child's.
+"""How the training, evaluation and packaging children start, report and end.
 
-Exit codes: 0 done; 2 a problem the user can solve, one line on stderr; 75 (EX_TEMPFAIL) asked to end, nothing was
-published; anything else is a crash.
+Exit codes: 0 done; 2 a problem the user can solve, one line on stderr; 75 (EX_TEMPFAIL) asked to end, run the same
+command again (a training goes on from its checkpoint); anything else is a crash.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ QUIET_LIBRARIES: Final = {
 }
 
 
-def run_child(module: str, purpose: str, work: Callable[[Path, Reporter], None], arguments: list[str] | None) -> int:
-    """Run ``work(job file, reporter)`` as the whole of a child process; returns the exit code.
+Work = Callable[[Path, Reporter, StopRequest], None]
+"""What a child does with its job file. It is told to end by ``Interrupted``, or asks the stop request itself."""
+
+
+def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None) -> int:
+    """Run ``work`` as the whole of a child process; returns the exit code.
 
     Args:
         module: as in ``python -m module``.
         purpose: one sentence for ``--help``.
-        work: what to do; it is told to end by :class:`Interrupted`, raised where it is.
+        work: what to do.
         arguments: of the command line; ``None``: this process's own.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
@@ -44,10 +48,11 @@ def run_child(module: str, purpose: str, work: Callable[[Path, Reporter], None],
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     with reporting(quiet=options.quiet) as reporter:
+        stop = StopRequest()
         try:
-            StopRequest().install()
+            stop.install()
             end_with_parent()
-            work(options.job, reporter)
+            work(options.job, reporter, stop)
         except Sam2AssetsError as error:
             reporter.failed(error)
             print(error, file=sys.stderr)
