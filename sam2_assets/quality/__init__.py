@@ -6,7 +6,7 @@ from sam2_assets.quality.checks import CHECKS
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Findings, FindingsTable, Severity, Stage, Verdict
 from sam2_assets.quality.pictures import preview_picture
-from sam2_assets.quality.report import write_report
+from sam2_assets.quality.report import report_page, write_report
 from sam2_assets.quality.settings import QualitySettings
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "assess",
     "preview_picture",
     "refuse_pointless_waivers",
+    "report_page",
     "write_report",
 ]

@@ -25,7 +25,8 @@ class Check:
         waivable: a person may accept its failure; not where what comes next would crash or have nothing to work on.
         needs_sound_columns: it cannot be measured while the tables lack columns or have wrong types.
         pictured: how the report shows some of its findings: ``drawn`` with masks and boxes, cropped to the object if
-            the finding names one; ``bare`` as the picture is; or not at all.
+            the finding names one and otherwise as the frames before and after; ``sequence``: always with these;
+            ``bare`` as the picture is; or not at all.
     """
 
     id: str
@@ -37,4 +38,4 @@ class Check:
     threshold: str | None = None
     waivable: bool = True
     needs_sound_columns: bool = True
-    pictured: Literal["no", "drawn", "bare"] = "no"
+    pictured: Literal["no", "drawn", "sequence", "bare"] = "no"

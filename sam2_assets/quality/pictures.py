@@ -1,4 +1,4 @@
-"""Frames with their masks, boxes and names drawn on them: single, cropped to an object, or as a contact sheet."""
+"""Frames with their masks, boxes and names drawn on them: single, cropped, or as a contact sheet."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from sam2_assets.quality.drawing import Box, Corners, Window, draw_box, draw_dashes, draw_name, paint_mask
 from sam2_assets.quality.lettering import colour, font, printable_labels
-from sam2_assets.quality.masks import mask_pixels
 from sam2_assets.quality.rows import rows
-from sam2_assets.quality.runs import RunsError, measure_mask
 from sam2_assets.tables import Tables
 
-_TINT = 0.35
 _GAP = 6
 _CAPTION = 18
 _PAPER = (255, 255, 255)
 _INK = (60, 60, 60)
 _NO_PICTURE = (205, 205, 205)
 _TARGET_TILE = 320
+_MOST_HEIGHT = 2
+"""Times the width; a frame of a stranger's making may be one pixel wide."""
 
 
 def preview_picture(tables: Tables, raw: Path, frame_indices: Sequence[int], width: int = 960) -> bytes:
@@ -41,27 +40,45 @@ def preview_picture(tables: Tables, raw: Path, frame_indices: Sequence[int], wid
     Raises:
         ValueError: no frame index is given, or one is not in the tables.
     """
+    return png(contact_sheet(tables, raw, frame_indices, width))
+
+
+def contact_sheet(tables: Tables, raw: Path, frame_indices: Sequence[int], width: int = 960) -> Image.Image:
+    """As ``preview_picture``, not yet encoded."""
     if not frame_indices:
         raise ValueError("a contact sheet needs at least one frame")
     columns = max(1, min(len(frame_indices), round(width / _TARGET_TILE)))
     tile = (width - _GAP * (columns - 1)) // columns
     labels = printable_labels(tables.objects["label"])
-    captions = dict(zip(tables.frames["frame_index"], tables.frames["time_s"], strict=True))
-    tiles = [(i, draw_frame(tables, raw, i, tile, labels)) for i in frame_indices]
-    tile_height = max(picture.height for _, picture in tiles) + _CAPTION
+    times = dict(zip(tables.frames["frame_index"], tables.frames["time_s"], strict=True))
+    tiles = [draw_frame(tables, raw, i, tile, labels) for i in frame_indices]
+    return side_by_side(tiles, [f"frame {i} · {times[i]:.2f} s" for i in frame_indices], width, columns)
+
+
+def side_by_side(tiles: Sequence[Image.Image], captions: Sequence[str], width: int, columns: int) -> Image.Image:
+    """Pictures in lines of ``columns``, each with its caption below it."""
+    tile = max(picture.width for picture in tiles)
+    tile_height = max(picture.height for picture in tiles) + _CAPTION
     lines = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (width, lines * tile_height + (lines - 1) * _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    for place, (frame_index, picture) in enumerate(tiles):
+    for place, (picture, caption) in enumerate(zip(tiles, captions, strict=True)):
         x, y = place % columns * (tile + _GAP), place // columns * (tile_height + _GAP)
         sheet.paste(picture, (x, y))
-        caption = f"frame {frame_index} · {captions[frame_index]:.2f} s"
         pen.text((x + 1, y + picture.height + 2), caption, fill=_INK, font=font(12))
-    return png(sheet)
+    return sheet
 
 
 def draw_frame(
-    tables: Tables, raw: Path, frame_index: int, width: int, labels: dict[str, str], *, only_crop: int | None = None
+    tables: Tables,
+    raw: Path,
+    frame_index: int,
+    width: int,
+    labels: dict[str, str],
+    *,
+    window: Window | None = None,
+    focus: int | None = None,
+    dashed: Sequence[Box] = (),
 ) -> Image.Image:
     """One frame, ``width`` pixels wide, with its objects.
 
@@ -69,10 +86,11 @@ def draw_frame(
         tables: as for ``preview_picture``.
         raw: folder of the ``raw_export``.
         frame_index: of the frame.
-        width: of the result, pixels.
+        width: of the result, pixels; it is narrower if it would be more than twice as high as wide.
         labels: what to write for each label (``printable_labels``).
-        only_crop: id of an object of the frame: shows only it and what is around it; the whole frame if it is not there
-            or its box is empty.
+        window: the part to show; the whole frame if None.
+        focus: id of the object that matters: the others are only outlined.
+        dashed: boxes that are not annotations of this frame, drawn in black and white dashes.
 
     Raises:
         ValueError: the tables have no such frame.
@@ -82,18 +100,45 @@ def draw_frame(
         raise ValueError(f"there is no frame {frame_index}")
     frame = found[0]
     objects = rows(tables.objects[tables.objects["frame_index"] == frame_index])
-    left, top, right, bottom = _window(frame, [o for o in objects if o.object_id == only_crop])
-    scale = width / (right - left)
-    size = (width, max(1, round((bottom - top) * scale)))
-    picture = _pixels(frame, raw).resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+    objects.sort(key=lambda each: each.object_id == focus)  # the one that matters is drawn over the others
+    left, top, right, bottom = window = window or (0.0, 0.0, float(frame.width), float(frame.height))
+    scale = min(width / (right - left), _MOST_HEIGHT * width / (bottom - top))
+    size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+    picture = _pixels(frame, raw, window, size)
     canvas = np.asarray(picture, dtype=np.uint8).copy()
     for each in objects:
-        _paint_mask(canvas, each, (frame.width, frame.height), (left, top, right, bottom))
+        paint_mask(canvas, each, (frame.width, frame.height), window, tinted=focus in (None, each.object_id))
     drawn = Image.fromarray(canvas)
     pen = ImageDraw.Draw(drawn)
+    for box in dashed:
+        draw_dashes(pen, box, (left, top), scale)
+    boxes = []
     for each in objects:
-        _draw_box(pen, each, labels[each.label], (left, top), scale, size)
+        line = 1 if focus not in (None, each.object_id) else 2 if focus is None else 3
+        corners = draw_box(pen, each, (left, top), scale, size, line)
+        if corners is not None:
+            boxes.append((each, corners))
+    names: list[Corners] = []
+    for each, corners in reversed(boxes):  # the one that matters chooses its place first
+        draw_name(pen, labels[each.label], colour(each.object_id), corners, size, names)
     return drawn
+
+
+def window_around(boxes: Sequence[Box], frame: tuple[float, float], margin: float = 1.8) -> Window:
+    """The smallest part of a frame, in the frame's shape, that shows all boxes with a margin.
+
+    Args:
+        boxes: at least one, with an extent.
+        frame: width and height, pixels.
+        margin: times the boxes' common extent; never less than 0.15 of the frame, never more than the frame.
+    """
+    x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    x1, y1 = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
+    share = min(max(margin * (x1 - x0) / frame[0], margin * (y1 - y0) / frame[1], 0.15), 1.0)
+    w, h = share * frame[0], share * frame[1]
+    left = min(max((x0 + x1 - w) / 2, 0.0), frame[0] - w)
+    top = min(max((y0 + y1 - h) / 2, 0.0), frame[1] - h)
+    return left, top, left + w, top + h
 
 
 def png(picture: Image.Image) -> bytes:
@@ -103,29 +148,26 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _window(frame: Any, chosen: list[Any]) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom in frame pixels: around the chosen object in the frame's shape, or the whole frame."""
-    if not chosen or chosen[0].box_w <= 0 or chosen[0].box_h <= 0:
-        return 0.0, 0.0, float(frame.width), float(frame.height)
-    box = chosen[0]
-    share = max(1.8 * box.box_w / frame.width, 1.8 * box.box_h / frame.height, 0.15)
-    share = min(share, 1.0)
-    w, h = share * frame.width, share * frame.height
-    left = min(max(box.box_x + box.box_w / 2 - w / 2, 0.0), frame.width - w)
-    top = min(max(box.box_y + box.box_h / 2 - h / 2, 0.0), frame.height - h)
-    return left, top, left + w, top + h
+def jpeg(picture: Image.Image) -> bytes:
+    """JPEG bytes without metadata: a fifth of the PNG's size for photographs."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, format="JPEG", quality=82, optimize=True)
+    return buffer.getvalue()
 
 
-def _pixels(frame: Any, raw: Path) -> Image.Image:
-    """The frame's picture in its stated size, or a grey one that says that there is none."""
-    size = (int(frame.width), int(frame.height))
+def _pixels(frame: Any, raw: Path, window: Window, size: tuple[int, int]) -> Image.Image:
+    """The window of the frame's picture, or a grey one that says that there is none."""
     if isinstance(frame.image, str) and (raw / frame.image).is_file():
         try:
             with Image.open(raw / frame.image) as opened:
                 picture = opened.convert("RGB")
-            return picture if picture.size == size else picture.resize(size)
         except (OSError, Image.DecompressionBombError):
             return _grey(size, "unreadable picture")
+        across, down = picture.width / frame.width, picture.height / frame.height
+        left, top, right, bottom = window
+        # rounding must not reach beyond the picture
+        box = (left * across, top * down, min(right * across, picture.width), min(bottom * down, picture.height))
+        return picture.resize(size, Image.Resampling.LANCZOS, box=box)
     return _grey(size, "no picture")
 
 
@@ -134,46 +176,3 @@ def _grey(size: tuple[int, int], words: str) -> Image.Image:
     letters = font(max(10, size[1] // 14))
     ImageDraw.Draw(picture).text((size[0] / 2, size[1] / 2), words, fill=_INK, font=letters, anchor="mm")
     return picture
-
-
-def _paint_mask(
-    canvas: np.ndarray[Any, np.dtype[np.uint8]],
-    each: Any,
-    frame: tuple[int, int],
-    window: tuple[float, float, float, float],
-) -> None:
-    grid = (int(each.grid_h), int(each.grid_w))
-    try:
-        measure_mask(each.rle_counts, grid, frame)
-    except RunsError:
-        return  # rle_valid reports it; what cannot be read cannot be drawn
-    cells = mask_pixels(each.rle_counts, grid)
-    height, width = canvas.shape[:2]
-    left, top, right, bottom = window
-    # the centre of each pixel of the canvas, as a cell of the mask's grid
-    columns = (left + (np.arange(width) + 0.5) * (right - left) / width) * grid[1] / frame[0]
-    lines = (top + (np.arange(height) + 0.5) * (bottom - top) / height) * grid[0] / frame[1]
-    shown = cells[np.ix_(np.clip(lines.astype(int), 0, grid[0] - 1), np.clip(columns.astype(int), 0, grid[1] - 1))]
-    inside = shown.astype(bool)
-    tint = np.array(colour(each.object_id), dtype=np.float64)
-    canvas[inside] = np.round(canvas[inside] * (1 - _TINT) + tint * _TINT).astype(np.uint8)
-    outline, _ = cv2.findContours(shown, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outline, -1, colour(each.object_id), 1)
-
-
-def _draw_box(
-    pen: ImageDraw.ImageDraw, each: Any, name: str, origin: tuple[float, float], scale: float, size: tuple[int, int]
-) -> None:
-    if each.box_w <= 0 or each.box_h <= 0:
-        return
-    x0, y0 = (each.box_x - origin[0]) * scale, (each.box_y - origin[1]) * scale
-    x1, y1 = x0 + each.box_w * scale - 1, y0 + each.box_h * scale - 1
-    if x1 < 0 or y1 < 0 or x0 > size[0] or y0 > size[1]:
-        return
-    pen.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=colour(each.object_id), width=2)
-    letters = font(11)
-    width = letters.getlength(name) + 6
-    x = min(max(x0, 0.0), max(size[0] - width, 0.0))
-    y = y0 - 15 if y0 >= 15 else max(y0, 0.0)
-    pen.rectangle((x, y, x + width, y + 14), fill=colour(each.object_id))
-    pen.text((x + 3, y + 1), name, fill=(255, 255, 255), font=letters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sam2_assets.quality import FindingsTable, QualitySettings, assess, preview_picture, write_report
+from sam2_assets.quality import FindingsTable, QualitySettings, assess, preview_picture, report_page, write_report
 from sam2_assets.tables import ImageOrigin, Tables
 from sam2_assets_tests.quality.videos import Track, Video, make_video, rectangle
 
@@ -28,10 +29,14 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.sources: list[str] = []
         self.text = ""
+        self.alts: list[str] = []
+        self.header_scopes: list[str | None] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.alts += [dict(attrs).get("alt") or "" for _ in [tag] if tag == "img"]
+        self.header_scopes += [dict(attrs).get("scope") for _ in [tag] if tag == "th"]
         self.sources += [value or "" for name, value in attrs if name in {"src", "srcset", "data"}]
         self.sources += [value or "" for name, value in attrs if name == "href" and tag != "a"]
 
@@ -69,7 +74,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_the_page_loads_nothing_from_elsewhere_and_runs_no_label(written: Path) -> None:
     page = Page((written / "report.html").read_text(encoding="utf-8"))
     assert page.sources
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert all(re.match("data:image/(png|jpeg);base64,", source) for source in page.sources)
     assert "script" not in page.tags
     assert HOSTILE in page.text
     assert "url(" not in (written / "report.html").read_text(encoding="utf-8")
@@ -79,6 +84,74 @@ def test_the_page_names_gates_findings_remedies_and_waivers(written: Path) -> No
     text = Page((written / "report.html").read_text(encoding="utf-8")).text
     for words in ("object 0 (dog) is in frames 24 and 30 but not in 27", "a <b>test</b>", "What to do:", "may go on"):
         assert words in text
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it_and_every_header_says_what_it_heads(written: Path) -> None:
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    assert len(page.alts) > 10
+    assert all(page.alts)
+    assert page.header_scopes
+    assert set(page.header_scopes) <= {"col", "row"}
+
+
+def test_the_head_says_what_stops_the_training_what_to_do_and_how_to_accept_it(spoilt: Video, tmp_path: Path) -> None:
+    out = report(spoilt, tmp_path / "r")
+    text = " ".join(Page((out / "report.html").read_text(encoding="utf-8")).text.split())
+    head = text[: text.index("Summary")]
+    assert "Stopped before training" in head
+    assert "is stopped by burnt in overlay" in head
+    assert "Put the source video beside the export" in head
+    accept = 'sam2-assets settings PARTITION --set "quality.waivers.burnt_in_overlay=YOUR REASON"'
+    assert accept in text
+    assert accept in (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_every_number_of_the_page_is_the_tables(spoilt: Video, written: Path) -> None:
+    html = (written / "report.html").read_text(encoding="utf-8")
+    present = spoilt.objects[~spoilt.objects["empty"]]
+    assert {name: int(number) for number, name in re.findall(r"<b>(\d+)</b><span>([^<]+)</span>", html)} == {
+        "annotated frames": len(spoilt.frames),
+        "annotations": len(spoilt.objects),
+        "usable frames": present["frame_index"].nunique(),
+        "annotations with a mask": len(present),
+        "objects": spoilt.objects["object_id"].nunique(),
+        "classes": spoilt.objects["label"].nunique(),
+    }
+    table = pd.read_parquet(written / "findings.parquet")
+    counted = re.findall(r'id="(\w+)">\s*<h3>[^<]*</h3>\s*<span class="badge count">(\d+) finding', html)
+    assert dict(counted) == {check: str(count) for check, count in table["check"].value_counts().items()}
+    number = '<td class="n">([0-9]+)</td>'
+    row = f'<th scope="row"><bdi>([^<]*)</bdi></th><td>.*?</td>{number}<td>.*?</td>{number}'
+    classes = re.findall(row, html)
+    assert {unescape(label): (int(n), int(frames)) for label, n, frames in classes} == {
+        label: (len(mine), mine["frame_index"].nunique()) for label, mine in present.groupby("label")
+    }
+
+
+def test_a_long_list_is_cut_with_its_count_and_is_whole_in_the_files(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", {0: Track("=" + "x" * 5000)}, frames=60, origin=ImageOrigin.EXPORT_OVERLAY)
+    out = report(video, tmp_path / "r", max_overlap_iou=0.5)
+    html = (out / "report.html").read_text(encoding="utf-8")
+    text = Page(html).text
+    assert "The first 50 of 60 findings" in text
+    assert text.count("masks and labels are painted into") == 5 + 50 + 3, "examples, list, pictures"
+    assert "x" * 400 not in html
+    table = pd.read_csv(out / "findings.csv", encoding="utf-8-sig")
+    assert (table["check"] == "burnt_in_overlay").sum() == 60
+
+
+def test_no_cell_of_the_spreadsheet_is_a_formula(spoilt: Video, tmp_path: Path) -> None:
+    found = assess(spoilt.tables, spoilt.folder, QualitySettings())
+    found.table.loc[0, "message"] = '=HYPERLINK("http://x")'
+    (tmp_path / "r").mkdir()
+    write_report(found, spoilt.tables, spoilt.folder, tmp_path / "r")
+    assert pd.read_csv(tmp_path / "r" / "findings.csv", encoding="utf-8-sig").loc[0, "message"].startswith("'=")
+
+
+def test_the_page_alone_is_the_one_that_is_written(spoilt: Video, written: Path) -> None:
+    settings = QualitySettings(waivers={"burnt_in_overlay": "a <b>test</b>"})
+    page = report_page(assess(spoilt.tables, spoilt.folder, settings), spoilt.tables, spoilt.folder)
+    assert page == (written / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_stopped_station_keeps_the_later_one_waiting(spoilt: Video, tmp_path: Path) -> None:
@@ -163,7 +236,7 @@ def test_a_preview_draws_the_object_where_it_is(tmp_path: Path) -> None:
     scale = 640 / 64
     assert (xs.min(), xs.max() + 1) == (16 * scale, 32 * scale)
     assert ys.max() + 1 == 36 * scale
-    assert 24 * scale - 16 <= ys.min() <= 24 * scale, "the label stands on the box"
+    assert 24 * scale - 26 <= ys.min() <= 24 * scale, "the label stands on the box"
 
 
 def test_a_preview_shows_frames_without_picture_in_grey(tmp_path: Path) -> None:

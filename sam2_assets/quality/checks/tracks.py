@@ -66,7 +66,7 @@ CHECKS = (
         remedy=_LOOK,
         measure=_vanishes,
         threshold="max_gap_frames",
-        pictured="drawn",
+        pictured="sequence",
     ),
     Check(
         id="object_jumps",
@@ -76,6 +76,6 @@ CHECKS = (
         remedy=_LOOK,
         measure=_jumps,
         threshold="max_jump_share",
-        pictured="drawn",
+        pictured="sequence",
     ),
 )
