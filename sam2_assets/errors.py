@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import reprlib
+import unicodedata
 from typing import Final
 
 _UNSET: Final = object()
 _LONGEST_VALUE: Final = 80
+_LONGEST_PLACE: Final = 300
+_LONGEST_MESSAGE: Final = 4000
 
 
-def _shorten(value: object) -> str:
-    text = repr(value)
+class _Bounded(reprlib.Repr):
+    """``repr`` whose work does not grow with the value: values come from files that strangers made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = _LONGEST_VALUE
+        self.maxother = self.maxlong = 10 * _LONGEST_VALUE
+
+    def repr_str(self, x: str, level: int) -> str:
+        return repr(x[: 2 * _LONGEST_VALUE])
+
+
+_BOUNDED: Final = _Bounded()
+
+
+def brief(value: object) -> str:
+    """A value as Python writes it, cut to 80 characters; safe and quick whatever the value is."""
+    text = _BOUNDED.repr(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _printable(text: str, longest: int = _LONGEST_PLACE) -> str:
+    """One line of bounded length in which nothing moves a terminal's cursor or turns the direction of reading."""
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(
+        " " if c == "\n" else c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else repr(c)[1:-1]
+        for c in text
+    )
 
 
 class Sam2AssetsError(Exception):
@@ -40,14 +70,14 @@ class Sam2AssetsError(Exception):
         self.code = code
         self.problem = problem
         self.remedy = remedy
-        self.file = file
-        self.field = field
-        self.value = None if value is _UNSET else _shorten(value)
-        place = [part for part in (file, field) if part]
+        self.file = None if file is None else _printable(file)
+        self.field = None if field is None else _printable(field)
+        self.value = None if value is _UNSET else brief(value)
+        place = [part for part in (self.file, self.field) if part]
         if self.value is not None:
-            place.append(self.value) if not field else place.__setitem__(-1, f"{field} = {self.value}")
+            place.append(self.value) if not field else place.__setitem__(-1, f"{self.field} = {self.value}")
         message = ": ".join([*place, problem])
-        super().__init__(f"{message.rstrip('.')}. {remedy}".replace("\n", " "))
+        super().__init__(_printable(f"{message.rstrip('.')}. {remedy}", _LONGEST_MESSAGE))
 
     def as_dict(self) -> dict[str, str | None]:
         """The error as JSON-ready fields (``code``, ``message``, ``file``, ``field``, ``value``, ``remedy``)."""

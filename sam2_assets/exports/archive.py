@@ -1,29 +1,68 @@
 """Reads members of a ZIP that a stranger made, without ever extracting it.
 
-Everything that could hurt is refused when the archive is opened: names that leave the folder, symbolic links,
-duplicates, encryption, and sizes beyond the bounds of ``ImportSettings``. Checksums are verified when a member is read.
+Everything that could hurt is refused when the archive is opened (``directory``): names that leave the folder, symbolic
+links, duplicates, encryption, members that share their bytes, and sizes beyond the bounds of ``ImportSettings``. A
+member is unpacked in small steps, never further than the size it states, and its checksum is verified.
 """
 
 from __future__ import annotations
 
+import io
 import lzma
-import re
-import stat
+import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 from sam2_assets.errors import ExportError
+from sam2_assets.exports.bounds import too_large
+from sam2_assets.exports.directory import check_directory
 from sam2_assets.exports.settings import ImportSettings
 
-_ENCRYPTED: Final = 0x1
-_DRIVE: Final = re.compile(r"^[A-Za-z]:")
-# Deflate reaches 1032:1 on constant input, and small constant files are harmless
-_RATIO_MATTERS_FROM: Final = 16 * 1024**2
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-_MAKE_AGAIN: Final = "Export again, or zip the export's folder anew without changing names."
+UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    NotImplementedError,
+    ValueError,
+)
+"""What ``zipfile`` raises on damaged archives."""
+# zipfile unpacks as much as it is asked for at a time, whatever the member states
+_STEP: Final = 1024**2
+# of the other methods it unpacks whole packed steps, and 40 bytes of bzip2 can be 46 MB of zeros
+_PACKED_STEP: Final = 32
+# set aside before the first byte is unpacked; 7-Zip's own choices end here
+_MOST_LZMA_DICTIONARY: Final = 64 * 1024**2
+
+
+class _Guarded(io.FileIO):
+    """A file of which no more than ``most`` bytes are read at once while ``most`` is set.
+
+    ``zipfile`` reads the whole table of contents at once and keeps an object of several hundred bytes for each of its
+    entries, before anybody can look at them.
+    """
+
+    most: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file; ``_DirectoryTooLargeError`` beyond the bound."""
+        if self.most is not None:
+            rest = os.fstat(self.fileno()).st_size - self.tell()
+            wanted = rest if size is None or size < 0 else size
+            if wanted > self.most:
+                raise _DirectoryTooLargeError(wanted)
+        return super().read(-1 if size is None else size) or b""
+
+
+class _DirectoryTooLargeError(Exception):
+    """The table of contents is beyond the bound. Never leaves this module."""
 
 
 class Archive:
@@ -34,8 +73,7 @@ class Archive:
         settings: bounds.
 
     Raises:
-        ExportError: ``archive_missing``, ``not_a_zip``, ``path_escape``, ``symlink``, ``duplicate_member``,
-            ``encrypted_member``, ``archive_too_large``.
+        ExportError: ``archive_missing``, ``not_a_zip``, and those of ``check_directory``.
     """
 
     def __init__(self, path: Path, settings: ImportSettings) -> None:
@@ -43,18 +81,14 @@ class Archive:
         if not path.is_file():
             raise ExportError("archive_missing", "no such file", remedy="Check the path of the export.", file=self.name)
         try:
-            self._zip = zipfile.ZipFile(path)
-        except (*_UNREADABLE, ValueError) as error:
-            raise ExportError(
-                "not_a_zip",
-                f"cannot be read as a ZIP archive ({error}): truncated upload, or another format",
-                remedy="Upload the file again, complete, as the demo's export wrote it.",
-                file=self.name,
-            ) from error
+            self._file = _Guarded(path)
+        except OSError as error:
+            raise self._no_zip(error) from error
         try:
-            self._members = self._checked(settings)
+            self._zip = self._opened(settings)
+            self._members = check_directory(self._zip, self.name, settings)
         except ExportError:
-            self._zip.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Archive:
@@ -64,6 +98,7 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._zip.close()
+        self._file.close()
 
     @property
     def members(self) -> list[str]:
@@ -74,65 +109,74 @@ class Archive:
         """Bytes that ``member`` unpacks to, as the archive states (reading never gives more)."""
         return self._members[member].file_size
 
-    def read(self, member: str) -> bytes:
+    def read(self, member: str, most: int | None = None, bound: str = "max_member_bytes") -> bytes:
         """The bytes of one member, its checksum verified.
 
+        Args:
+            member: its name.
+            most: refuse it if it states to be larger; ``max_member_bytes`` holds in any case.
+            bound: the setting that ``most`` comes from, for the error.
+
         Raises:
-            ExportError: ``corrupt_member``.
+            ExportError: ``corrupt_member``, ``archive_too_large``.
         """
+        info = self._members[member]
+        if most is not None and info.file_size > most:
+            raise too_large(f"{self.name}/{member}", bound, info.file_size, most)
         try:
-            return self._zip.read(self._members[member])
-        except (*_UNREADABLE, RuntimeError) as error:
-            raise ExportError(
-                "corrupt_member",
-                f"cannot be unpacked ({error})",
-                remedy="The archive is damaged: upload it again.",
-                file=f"{self.name}/{member}",
-            ) from error
+            if info.compress_type == zipfile.ZIP_LZMA:
+                self._refuse_large_dictionary(info)
+            with self._zip.open(info) as packed:
+                # the size is only stated: what is kept grows with what is there
+                unpacked = bytearray()
+                size = _STEP
+                if info.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+                    size = _PACKED_STEP
+                    cast(zipfile.ZipExtFile, packed).MIN_READ_SIZE = size
+                while step := packed.read(size):
+                    unpacked += step
+        except (*UNREADABLE, RuntimeError) as error:
+            raise self._corrupt(member, f"cannot be unpacked ({error})") from error
+        if len(unpacked) != info.file_size:
+            raise self._corrupt(member, f"has {len(unpacked)} bytes, the archive states {info.file_size}")
+        return bytes(unpacked)
 
-    def _checked(self, settings: ImportSettings) -> dict[str, zipfile.ZipInfo]:
-        infos = self._zip.infolist()
-        if len(infos) > settings.max_members:
-            raise self._too_large("max_members", len(infos), settings.max_members)
-        total = sum(info.file_size for info in infos)
-        if total > settings.max_total_bytes:
-            raise self._too_large("max_total_bytes", total, settings.max_total_bytes)
-        seen: set[str] = set()
-        members: dict[str, zipfile.ZipInfo] = {}
-        for info in infos:
-            self._check_name(info)
-            key = info.filename.rstrip("/")
-            if key in seen:
-                raise self._refusal("duplicate_member", "the archive has two members of this name", info)
-            seen.add(key)
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise self._refusal("symlink", "is a symbolic link", info)
-            if info.flag_bits & _ENCRYPTED:
-                raise self._refusal("encrypted_member", "is encrypted", info, "Zip the export without a password.")
-            if info.file_size > settings.max_member_bytes:
-                raise self._too_large("max_member_bytes", info.file_size, settings.max_member_bytes, info)
-            ratio = info.file_size / max(info.compress_size, 1)
-            if info.file_size > _RATIO_MATTERS_FROM and ratio > settings.max_ratio:
-                raise self._too_large("max_ratio", round(ratio), settings.max_ratio, info)
-            if not info.is_dir():
-                members[info.filename] = info
-        return members
-
-    def _check_name(self, info: zipfile.ZipInfo) -> None:
-        # orig_filename is the name before zipfile cuts it at a NUL byte
-        name = info.orig_filename
-        if "\\" in name or name.startswith("/") or _DRIVE.match(name) or "\0" in name or ".." in name.split("/"):
-            raise self._refusal("path_escape", "the name leads out of the archive's folder", info)
-
-    def _refusal(self, code: str, problem: str, info: zipfile.ZipInfo, remedy: str = _MAKE_AGAIN) -> ExportError:
-        return ExportError(code, problem, remedy=remedy, file=self.name, value=info.orig_filename)
-
-    def _too_large(self, bound: str, seen: float, most: float, info: zipfile.ZipInfo | None = None) -> ExportError:
+    def _corrupt(self, member: str, problem: str) -> ExportError:
         return ExportError(
-            "archive_too_large",
-            f"more than the bound {bound} = {most:g} allows",
-            remedy=f"If you trust the file, raise {bound} in the import settings.",
-            file=self.name if info is None else f"{self.name}/{info.filename}",
-            field=bound,
-            value=seen,
+            "corrupt_member",
+            problem,
+            remedy="The archive is damaged: upload it again.",
+            file=f"{self.name}/{member}",
         )
+
+    def _opened(self, settings: ImportSettings) -> zipfile.ZipFile:
+        self._file.most = settings.max_directory_bytes
+        try:
+            return zipfile.ZipFile(self._file)
+        except _DirectoryTooLargeError as error:
+            raise too_large(
+                self.name, "max_directory_bytes", int(error.args[0]), settings.max_directory_bytes
+            ) from error
+        except UNREADABLE as error:
+            raise self._no_zip(error) from error
+        finally:
+            self._file.most = None
+
+    def _no_zip(self, error: Exception) -> ExportError:
+        return ExportError(
+            "not_a_zip",
+            f"cannot be read as a ZIP archive ({error}): truncated upload, or another format",
+            remedy="Upload the file again, complete, as the demo's export wrote it.",
+            file=self.name,
+        )
+
+    def _refuse_large_dictionary(self, info: zipfile.ZipInfo) -> None:
+        """An LZMA member states how much memory its reader has to set aside (APPNOTE.TXT 5.8.8)."""
+        self._file.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", self._file.read(4))
+        self._file.seek(name + extra + 5, io.SEEK_CUR)
+        (dictionary,) = struct.unpack("<I", self._file.read(4))
+        if dictionary > _MOST_LZMA_DICTIONARY:
+            raise zipfile.BadZipFile(
+                f"LZMA dictionary of {dictionary} bytes; at most {_MOST_LZMA_DICTIONARY} are set aside"
+            )

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import orjson
-
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.fields import Field
+from sam2_assets.exports.json_text import parse_json
+from sam2_assets.exports.settings import ImportSettings
 
 _MOST_PIXELS_A_SIDE: Final = 16_384
 _MOST_FRAMES: Final = 10_000_000
 _MOST_OBJECT_ID: Final = 2**31 - 1
 _LONGEST_LABEL: Final = 1_000
+# the frame of most pixels that is read, with a run for every second one of them
+_LONGEST_RUNS: Final = 2**25
 _LARGEST: Final = 1e9
+DEFAULTS: Final = ImportSettings()
 # What COCO's compressed run lengths are written with, and plain ones are not
 _COMPRESSED: Final = re.compile(r"^[0-o]*[:-o][0-o]*$")
 _LATER: Final = "Only the version 1 layout of the SAM2 demo's exporter is read; export with it."
@@ -75,35 +78,20 @@ class Document:
     frames: tuple[FrameRecord, ...]
 
 
-def parse_json(data: bytes, file: str) -> object:
-    """Parse JSON bytes, with or without a byte order mark.
-
-    Raises:
-        ExportError: ``bad_json``.
-    """
-    try:
-        return orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise ExportError(
-            "bad_json",
-            f"is not valid JSON in UTF-8 ({error})",
-            remedy="The file is damaged or was edited by hand: export again.",
-            file=file,
-        ) from error
-
-
-def parse_document(data: bytes, file: str) -> Document:
+def parse_document(data: bytes, file: str, settings: ImportSettings = DEFAULTS) -> Document:
     """Read the bytes of a version 1 ``annotations.json``.
 
     Args:
         data: the bytes.
         file: how errors call the file.
+        settings: bounds.
 
     Raises:
-        ExportError: ``bad_json``, ``unsupported_layout``, ``missing_field``, ``wrong_type``, ``out_of_range``,
-            ``duplicate_frame``, ``duplicate_object``, ``bad_mask_order``; each with the path of the field.
+        ExportError: ``bad_json``, ``duplicate_key``, ``document_too_large``, ``unsupported_layout``,
+            ``missing_field``, ``wrong_type``, ``out_of_range``, ``duplicate_frame``, ``duplicate_object``,
+            ``bad_mask_order``; each with the path of the field.
     """
-    root = Field(file, "", parse_json(data, file))
+    root = Field(file, "", parse_json(data, file, settings))
     if isinstance(root.value, list):
         raise _unsupported(file, None, "the document is a list of frames (action segments, version 2)")
     if "annotations" not in root.mapping() and "objects" in root.mapping():
@@ -165,7 +153,7 @@ def _object(field: Field) -> ObjectRecord:
     runs = field.need("mask_rle")
     if isinstance(runs.value, dict | list):
         raise _unsupported(field.file, runs.path, f"masks are given as a {type(runs.value).__name__}, not as text")
-    text = runs.text(2**31)
+    text = runs.text(_LONGEST_RUNS)
     if _COMPRESSED.match(text):
         raise _unsupported(field.file, runs.path, "masks are COCO compressed strings", text)
     return ObjectRecord(

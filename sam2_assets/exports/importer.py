@@ -17,11 +17,12 @@ import pandas as pd
 
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.archive import Archive
-from sam2_assets.exports.consistency import check_metadata, incomplete_frames
+from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
 from sam2_assets.exports.document import Document, parse_document
 from sam2_assets.exports.evidence import Decision, Verdict, judge, sample_frames
 from sam2_assets.exports.identity import video_identity
 from sam2_assets.exports.layout import Layout, find_layout
+from sam2_assets.exports.malware import scan_upload
 from sam2_assets.exports.objects import objects_table
 from sam2_assets.exports.pictures import Pixels, check_picture, decode_picture, encode_png
 from sam2_assets.exports.repairs import list_repairs
@@ -76,16 +77,19 @@ class _Picture:
 class _Export:
     """An opened export: its document, and its pictures on demand."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, settings: ImportSettings) -> None:
         self.archive = archive
+        self.settings = settings
         self.layout: Layout = find_layout(archive)
-        self.document: Document = parse_document(archive.read(self.layout.annotations), self.layout.annotations)
+        data = archive.read(self.layout.annotations, settings.max_document_bytes, "max_document_bytes")
+        self.document: Document = parse_document(data, self.layout.annotations, settings)
+        refuse_excess(self.document, settings)
         annotated = {frame.frame_index for frame in self.document.frames}
         self.pictured = sorted(annotated & self.layout.pictures.keys())
         self.stray = sorted(self.layout.pictures.keys() - annotated)
 
     def picture_bytes(self, index: int) -> bytes:
-        return self.archive.read(self.layout.pictures[index])
+        return self.archive.read(self.layout.pictures[index], self.settings.max_picture_bytes, "max_picture_bytes")
 
     def pixels(self, index: int) -> Pixels:
         data = self.picture_bytes(index)
@@ -122,17 +126,20 @@ def read_export(
     """
     if any(out.iterdir()):
         raise ExportError("out_not_empty", "the folder has files", remedy="Give a new, empty folder.", file=out.name)
+    for upload in (archive, video):
+        if upload is not None:
+            scan_upload(upload, settings.malware_scan)
     with ExitStack() as on_failure:
         on_failure.callback(_empty, out)
         with Archive(archive, settings) as opened:
-            summary = _import(_Export(opened), archive, out, video, settings)
+            summary = _import(_Export(opened, settings), archive, out, video, settings)
         on_failure.pop_all()
     return summary
 
 
 def _import(export: _Export, archive: Path, out: Path, video: Path | None, settings: ImportSettings) -> ExportSummary:
     document = export.document
-    warnings = [*check_metadata(export.archive, export.layout, document), *incomplete_frames(document)]
+    warnings = [*check_metadata(export.archive, export.layout, document, settings), *incomplete_frames(document)]
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings

@@ -12,7 +12,6 @@ from sam2_assets.tables import Provenance
 _SPACE: Final = re.compile(r"\s+")
 # zero-width space, byte order mark and the marks that reverse the direction of text; joiners stay: scripts need them
 _INVISIBLE: Final = re.compile("[\u200b\ufeff\u202a-\u202e\u2066-\u2069]")
-_TAG: Final = re.compile(r"<(/?[^<>]*)>")
 
 
 def clean_label(raw: str, object_id: int, label_map: Mapping[str, str]) -> tuple[str, Provenance]:
@@ -34,8 +33,16 @@ def clean_text(text: str) -> str:
     text = _SPACE.sub(" ", unicodedata.normalize("NFC", text))
     text = _INVISIBLE.sub("", "".join(c for c in text if unicodedata.category(c) != "Cc"))
     text = _SPACE.sub(" ", text).strip()
-    # once more after the inner tag: in "<<image>>" the outer brackets would otherwise make a new one
-    previous = None
-    while previous != text:
-        previous, text = text, _TAG.sub(r"‹\1›", text)
-    return text.replace("<|", "‹|").replace("|>", "|›")
+    return _without_tags(text).replace("<|", "‹|").replace("|>", "|›")
+
+
+def _without_tags(text: str) -> str:
+    """Pairs of angle brackets made typographic, also pairs inside pairs: ``<<image>>`` must not leave ``<image>``."""
+    characters = list(text)
+    opened: list[int] = []
+    for place, character in enumerate(characters):
+        if character == "<":
+            opened.append(place)
+        elif character == ">" and opened:
+            characters[opened.pop()], characters[place] = "‹", "›"
+    return "".join(characters)

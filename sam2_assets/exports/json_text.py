@@ -1,0 +1,87 @@
+"""JSON text into plain values: bounded before it is parsed, and refused where it says one thing twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+import orjson
+
+from sam2_assets.errors import ExportError
+from sam2_assets.exports.bounds import too_large
+from sam2_assets.exports.settings import ImportSettings
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)
+_QUOTE, _COLON = ord('"'), ord(":")
+_STEP: Final = 16 * 1024**2
+_DAMAGED: Final = "The file is damaged or was edited by hand: export again."
+
+
+def parse_json(data: bytes, file: str, settings: ImportSettings) -> object:
+    """Parse JSON bytes, with or without a byte order mark.
+
+    The text is bounded by ``max_document_bytes``, and what becomes of it by ``max_document_values``, counted before
+    parsing: five bytes of text can become hundreds in memory. NaN, infinities, lone surrogates and more than 1024
+    levels are refused by the parser; integers beyond 64 bits come out as floats.
+
+    Raises:
+        ExportError: ``bad_json``, ``duplicate_key``, ``document_too_large``.
+    """
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    if len(data) > settings.max_document_bytes:
+        most = settings.max_document_bytes
+        raise too_large(file, "max_document_bytes", len(data), most, code="document_too_large")
+    # Every value but the first follows one of these; those inside texts only make the count too high.
+    values = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > settings.max_document_values:
+        most = settings.max_document_values
+        raise too_large(file, "max_document_values", values, most, code="document_too_large")
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ExportError("bad_json", f"is not valid JSON in UTF-8 ({error})", remedy=_DAMAGED, file=file) from error
+    _refuse_duplicate_keys(data, document, file)
+    return document
+
+
+def _refuse_duplicate_keys(data: bytes, document: object, file: str) -> None:
+    """Of a key that is there twice, every reader takes another value; ours would take the last and not say so."""
+    kept = _keys_in(document)
+    # The exact count walks every string and takes longer than parsing, so first one that is right or too high.
+    if _colons_after_quotes(data) != kept:
+        stated = sum(1 for match in _STRING.finditer(data) if match.group(1))
+        if stated != kept:
+            raise ExportError(
+                "duplicate_key",
+                f"{stated - kept} keys are in the same object a second time",
+                remedy=_DAMAGED,
+                file=file,
+            )
+
+
+def _colons_after_quotes(data: bytes) -> int:
+    """At least as many as the keys of well-formed JSON; -1 if a colon stands apart, so that this cannot be said."""
+    text = np.frombuffer(data, np.uint8)
+    count = 0
+    for low in range(1, len(text), _STEP):
+        colons = low + np.flatnonzero(text[low : low + _STEP] == _COLON)
+        before = text[colons - 1]
+        if bool(np.isin(before, (9, 10, 13, 32)).any()):
+            return -1
+        count += int((before == _QUOTE).sum())
+    return count
+
+
+def _keys_in(document: object) -> int:
+    count = 0
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            count += len(value)
+            left.extend(child for child in value.values() if isinstance(child, dict | list))
+        elif isinstance(value, list):
+            left.extend(child for child in value if isinstance(child, dict | list))
+    return count
