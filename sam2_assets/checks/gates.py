@@ -18,7 +18,8 @@ from sam2_assets.assets.lineage import EVALUATED, Materialized, closes
 from sam2_assets.errors import GateError
 from sam2_assets.quality import CHECKS
 
-_WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
+WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
+"""Gates that a person may open with a reason."""
 _PAGE = 50
 
 
@@ -66,7 +67,7 @@ def require_gates(instance: dg.DagsterInstance, data: Materialized, gates: Seque
 
 def _remedy(gate: str, evaluation: dg.AssetCheckEvaluation | None) -> str:
     given = str(evaluation.metadata["remedy"].value) if evaluation and "remedy" in evaluation.metadata else ""
-    if gate not in _WAIVABLE:
+    if gate not in WAIVABLE:
         return given or "Materialize it again with better data."
     waiver = f"Or waive it with a reason, which the model card prints: quality.waivers.{gate}=REASON in the settings."
     return f"{given} {waiver}".strip()

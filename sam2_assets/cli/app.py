@@ -48,7 +48,10 @@ def inspect(
     export: Export,
     video: Video = None,
     settings: SettingsPath = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the quality report as this one .html file, too.", resolve_path=True)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Read one export and say what is in it, what was repaired and what is wrong.
 
@@ -56,7 +59,7 @@ def inspect(
     """
     from sam2_assets.cli import inspection
 
-    raise typer.Exit(inspection.run(export, video, settings, as_json=as_json))
+    raise typer.Exit(inspection.run(export, video, settings, report, as_json=as_json))
 
 
 @app.command()

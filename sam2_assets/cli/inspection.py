@@ -9,26 +9,35 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from sam2_assets.cli.app import EXIT_GATE, EXIT_UNREADABLE
-from sam2_assets.errors import Sam2AssetsError
+from sam2_assets.cli.printing import Lines
+from sam2_assets.errors import Sam2AssetsError, SettingsError
 from sam2_assets.exports import read_export
-from sam2_assets.quality import Findings, assess
+from sam2_assets.quality import CHECKS, Findings, Verdict, assess, report_page
 from sam2_assets.settings import read_layer, resolve
+from sam2_assets.store import write_atomically
 from sam2_assets.tables import Tables
 
+_MOST_LABELS = 12
+_MOST_EXAMPLES = 3
 
-def inspect_export(archive: Path, video: Path | None, settings: Path | None) -> tuple[dict[str, Any], Findings]:
-    """What ``inspect --json`` prints, and the findings behind it.
+
+def inspect_export(
+    archive: Path, video: Path | None, settings: Path | None, page: Path | None = None
+) -> tuple[dict[str, Any], Findings]:
+    """What ``inspect --json`` prints, and the findings behind it; the report as one HTML file if ``page`` is given.
 
     Boxes are ``[x, y, w, h]`` floats in frame pixels, origin top left.
 
     Raises:
         ExportError: the export or the video cannot be read.
-        SettingsError: the settings file cannot be followed.
+        SettingsError: the settings file cannot be followed; ``not_a_page``: ``page`` cannot be a file.
     """
+    if page is not None and (page.is_dir() or page.suffix.lower() not in {".html", ".htm"}):
+        raise SettingsError(
+            "not_a_page", "the report is one .html file", field="--report", value=str(page), remedy="E.g. report.html."
+        )
     resolved = resolve([read_layer(settings)] if settings else []).settings
     with TemporaryDirectory(prefix="sam2-assets-") as folder:
         raw = Path(folder)
@@ -36,6 +45,9 @@ def inspect_export(archive: Path, video: Path | None, settings: Path | None) -> 
         tables = Tables.read(raw)
         findings = assess(tables, raw, resolved.quality)
         record = json.loads((raw / "import.json").read_text(encoding="utf-8"))
+        if page is not None:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(page, report_page(findings, tables, raw).encode("utf-8"))
     return {
         "video": record["video"],
         "frames": [
@@ -72,10 +84,10 @@ def _object(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def run(archive: Path, video: Path | None, settings: Path | None, *, as_json: bool) -> int:
+def run(archive: Path, video: Path | None, settings: Path | None, page: Path | None, *, as_json: bool) -> int:
     """Print the inspection; the exit code says how it ended (see ``sam2-assets inspect --help``)."""
     try:
-        report, findings = inspect_export(archive, video, settings)
+        report, findings = inspect_export(archive, video, settings, page)
     except Sam2AssetsError as error:
         print(f"sam2-assets: {error}", file=sys.stderr)
         if as_json:
@@ -84,32 +96,61 @@ def run(archive: Path, video: Path | None, settings: Path | None, *, as_json: bo
     if as_json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     else:
-        _print_tables(report, findings)
+        lines = Lines()
+        _say_what_it_holds(lines, archive, report)
+        _say_what_was_found(lines, findings)
+        if page is not None:
+            lines.say(f"report: {page}", gap=True)
     return EXIT_GATE if any(verdict.stops for verdict in findings.verdicts) else 0
 
 
-def _print_tables(report: dict[str, Any], findings: Findings) -> None:
-    console = Console()
+def _say_what_it_holds(lines: Lines, archive: Path, report: dict[str, Any]) -> None:
     video, objects = report["video"], report["objects"]
     labels = sorted({found["label"] for found in objects})
-    console.print(
-        f"[bold]{video['filename'] or 'video'}[/] {video['width']}x{video['height']}, {video['total_frames']} frames "
-        f"at {video['fps']:g} fps ({video['fps_origin']}); annotated: {len(report['frames'])} frames, "
-        f"{len(objects)} objects, {len(labels)} labels: {', '.join(labels[:12])}"
+    others = f" and {len(labels) - _MOST_LABELS} more" if len(labels) > _MOST_LABELS else ""
+    lines.say(archive.name, style="bold")
+    lines.say(
+        f"video: {video['width']}x{video['height']}, {video['total_frames']} frames at {video['fps']:g} a second "
+        f"({video['fps_origin'].replace('_', ' ')})",
+        indent=2,
     )
-    for repair in report["repairs"]:
-        console.print(f"  repaired [cyan]{repair['what']}[/] x {repair['count']}: {repair['why']}")
-    table = Table("check", "severity", "findings", "stops", "first example, and what to do")
-    for verdict in findings.verdicts:
-        if not verdict.count and verdict.passed:
-            continue
-        colour = {"error": "red", "warning": "yellow"}.get(str(verdict.severity), "dim")
-        example = verdict.examples[0] if verdict.examples else ""
-        table.add_row(
-            verdict.check_id,
-            f"[{colour}]{verdict.severity}[/]" + (" (waived)" if verdict.waived else ""),
-            str(verdict.count),
-            str(verdict.gates) if verdict.stops else "",
-            f"{example}\n[dim]{verdict.remedy}[/]",
-        )
-    console.print(table)
+    lines.say(
+        f"annotated: {len(report['frames'])} frames, {len(objects)} annotations of "
+        f"{len({found['object_id'] for found in objects})} objects",
+        indent=2,
+    )
+    if labels:
+        lines.say(f"{len(labels)} classes: {', '.join(labels[:_MOST_LABELS])}{others}", indent=2)
+    if report["repairs"]:
+        lines.say("repaired", style="bold", gap=True)
+        for repair in report["repairs"]:
+            lines.say(f"{repair['what']} ({repair['count']}): {repair['why']}", indent=2)
+
+
+def _say_what_was_found(lines: Lines, findings: Findings) -> None:
+    shown = [verdict for verdict in findings.verdicts if verdict.count or not verdict.passed]
+    weight = {"error": 0, "warning": 1, "info": 2}
+    for verdict in sorted(shown, key=lambda v: (weight[str(v.severity)], -v.count)):
+        _say_verdict(lines, verdict)
+    for stage in findings.stages:
+        stopping = findings.stopping(stage)
+        words = f"stopped by {', '.join(v.check_id for v in stopping)}" if stopping else "nothing found that stops it"
+        lines.say(f"{stage}: {words}", style="bold red" if stopping else "green", gap=stage is findings.stages[0])
+
+
+def _say_verdict(lines: Lines, verdict: Verdict) -> None:
+    style = {"error": "bold red", "warning": "bold yellow"}.get(str(verdict.severity), "bold")
+    count = f"{verdict.count} finding{'s' if verdict.count != 1 else ''}" if verdict.measured else "not measured"
+    stops = f", stops {verdict.gates}" if verdict.stops else ", waived" if verdict.waived else ""
+    lines.say(f"{verdict.severity} {verdict.check_id}: {count}{stops}", style=style, gap=True)
+    for example in verdict.examples[:_MOST_EXAMPLES]:
+        lines.say(example, indent=2)
+    if verdict.count > _MOST_EXAMPLES:
+        lines.say(f"... and {verdict.count - _MOST_EXAMPLES} more", indent=2)
+    if verdict.waived_reason is not None:
+        lines.say(f"waived: {verdict.waived_reason}", indent=2)
+    elif not verdict.passed:
+        lines.say(f"to do: {verdict.remedy}", indent=2)
+        waivable = any(check.id == verdict.check_id and check.waivable for check in CHECKS)
+        if verdict.stops and verdict.measured and waivable:
+            lines.say(f"or accept it, in a settings file: quality.waivers.{verdict.check_id}: <reason>", indent=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sam2_assets.approvals import approval_of
 from sam2_assets.approvals import approve as record_approval
 from sam2_assets.assets.lineage import Materialized, current
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
-from sam2_assets.checks.gates import verdict
+from sam2_assets.checks.gates import WAIVABLE, verdict
 from sam2_assets.cli.instance import (
     Outcome,
     Platform,
@@ -29,6 +30,7 @@ from sam2_assets.cli.instance import (
     open_platform,
     run_here,
 )
+from sam2_assets.cli.printing import Lines
 from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.quality import refuse_pointless_waivers
 from sam2_assets.settings import CORPUS_FILE, Layer, describe, read_layer, resolve
@@ -108,7 +110,17 @@ def _last_failure(platform: Platform, partition: str | None) -> list[str]:
     return failure_reasons(platform.instance, runs[0].run_id) if runs and runs[0].is_failure else []
 
 
-def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materialized]) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class ClosedGate:
+    """A gate that did not pass on the newest data: what it says, what to do, and whether it can be waived."""
+
+    name: str
+    message: str
+    remedy: str
+    waivable: bool
+
+
+def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materialized]) -> list[ClosedGate]:
     gated = {"raw_export": scope.table_gates, "splits": scope.split_gates, "training_plan": scope.plan_gates}
     closed = []
     for station, gates in gated.items():
@@ -117,8 +129,9 @@ def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materiali
         for gate in gates:
             record = verdict(platform.instance, gate, made[station])
             if record is not None and record.evaluation is not None and not record.evaluation.passed:
-                message = record.evaluation.metadata.get("message")
-                closed.append((gate.name, str(message.value) if message else ""))
+                said = {name: str(value.value) for name, value in record.evaluation.metadata.items()}
+                waivable = scope.partitions is not None and gate.name in WAIVABLE
+                closed.append(ClosedGate(gate.name, said.get("message", ""), said.get("remedy", ""), waivable))
     return closed
 
 
@@ -157,7 +170,7 @@ def _reached(made: Mapping[str, Materialized]) -> str:
 def _waits(platform: Platform, scope: Scope, partition: str | None, made: Mapping[str, Materialized]) -> str:
     failures, closed = _last_failure(platform, partition), _closed_gates(platform, scope, made)
     if closed:
-        return "; ".join(f"gate {gate}" for gate, _ in closed)
+        return "; ".join(f"gate {gate.name}" for gate in closed)
     if failures:
         return failures[0]
     if _plan_waits(platform, made):
@@ -173,10 +186,20 @@ def _print_one(console: Console, platform: Platform, scope: Scope, partition: st
             at = made.get(station)
             table.add_row(station, at.ref.sha256[:12] if at else "-", at.ref.path if at else "")
     console.print(table)
-    for gate, message in _closed_gates(platform, scope, made):
-        console.print(f"[red]gate {gate}[/]: {message}")
+    lines = Lines()
+    closed = _closed_gates(platform, scope, made)
+    for gate in closed:
+        lines.say(f"gate {gate.name}: {gate.message}", style="red")
+        lines.say(f"to do: {gate.remedy}", indent=2)
+        if gate.waivable:
+            lines.say("or accept it, with a reason that the model card will print:", indent=2)
+            lines.command(f'sam2-assets settings {name} --set "quality.waivers.{gate.name}=YOUR REASON"', indent=4)
+    if closed and partition is not None:
+        lines.say("after a change: submit the export again; with make ui running, the inbox sensor sees it.")
+    # A step that met a closed gate would only repeat it.
     for reason in _last_failure(platform, partition):
-        console.print(f"[red]failed[/] {reason}")
+        if not any(f"gate {gate.name} failed" in reason for gate in closed):
+            lines.say(f"failed: {reason}", style="red")
     if _plan_waits(platform, made):
         console.print(f"next: sam2-assets approve {name}")
 

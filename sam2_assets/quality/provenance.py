@@ -123,7 +123,8 @@ def _outlines(evidence: Mapping[str, Any]) -> str:
     found = evidence.get("contour_agreement")
     if not isinstance(found, Mapping) or not found or "clean_below" not in evidence:
         return ""
-    shares = [float(measured["share"]) for measured in found.values() if isinstance(measured, Mapping)]
+    measured = [frame.get("share") for frame in found.values() if isinstance(frame, Mapping)]
+    shares = [share for share in measured if isinstance(share, int | float)]  # a frame without an outline has none
     if not shares:
         return ""
     return (
@@ -174,7 +175,8 @@ def _words(value: Any) -> str:
 
 def _by_frame(values: list[Any]) -> str:
     """What was measured in several frames."""
-    if all(isinstance(value, int | float) for value in values):
+    values = [value for value in values if value is not None]
+    if values and all(isinstance(value, int | float) for value in values):
         return f"{_words(min(values))} to {_words(max(values))} in {len(values)} frames"
     if all(isinstance(value, Mapping) for value in values):
         names = sorted({str(name) for value in values for name in value})

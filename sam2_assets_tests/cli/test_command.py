@@ -99,6 +99,31 @@ def test_inspect_of_painted_pictures_is_readable_but_a_gate_fails(small: Path, t
     assert not found["burnt_in_overlay"]["passed"]
 
 
+def test_inspect_writes_the_report_as_one_page_on_request(small: Path, tmp_path: Path) -> None:
+    page = tmp_path / "new folder" / "report.html"
+    done = command("inspect", small, "--report", page, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert str(page) in done.stdout
+    assert "Stopped before training" in page.read_text(encoding="utf-8")
+    assert [path.name for path in page.parent.iterdir()] == [page.name]
+    for wrong in (tmp_path, tmp_path / "report.pdf"):
+        assert "--report" in one_line(command("inspect", small, "--report", wrong, cwd=tmp_path))
+
+
+def test_inspect_fits_80_columns_and_prints_a_label_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    export = demo_export()
+    for record in export.document["annotations"]:
+        for found in record["objects"]:
+            found["label"] = "[/bold] [red]fox " + "and so on " * 12 + "\u2067\u5de5\u5177"
+    done = command("inspect", export.write(tmp_path / "odd.zip"), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "[/bold] [red]fox" in done.stdout
+    assert "\u2067" not in done.stdout, "a control character could reverse what follows"
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
+
+
 def test_inspect_obeys_a_settings_file_and_refuses_a_wrong_one(small: Path, tmp_path: Path) -> None:
     chosen = tmp_path / "chosen.yaml"
     chosen.write_text("quality: {waivers: {burnt_in_overlay: a trial, too_few_frames: a trial}}")
@@ -303,6 +328,8 @@ def test_submit_without_a_daemon_runs_the_line_here_and_status_tells_where_it_st
     assert "gate burnt_in_overlay" in listed
     detail = home.command("status", partition, check=True).stdout
     assert "gate burnt_in_overlay: " in detail
+    assert "Put the source video beside the export" in detail
+    assert f'sam2-assets settings {partition} --set "quality.waivers.burnt_in_overlay=YOUR REASON"' in detail
     # Nobody can approve what was never planned.
     assert "no training plan yet" in one_line(home.command("approve", partition))
 

@@ -65,6 +65,19 @@ def test_a_source_video_is_told_with_its_agreement() -> None:
     assert "90% needed" in told
 
 
+def test_frames_without_an_outline_do_not_count_as_evidence() -> None:
+    shares = {"0": {"share": 0.99, "pixels": 4}, "6": {"share": None, "pixels": 0}, "9": {"share": 1.0, "pixels": 9}}
+    evidence = {"contour_agreement": shares, "clean_below": 0.1}
+    (told,) = provenance(
+        {"decisions": [{"what": "pictures", "choice": "export_overlay", "evidence": evidence}]}
+    ).decisions
+    assert told.choice == "masks and names are painted in"
+    assert told.evidence.startswith("In 2 sampled frames, 99.0% to 100.0% of the outline pixels")
+    nothing = {"contour_agreement": {"6": {"share": None, "pixels": 0}}, "clean_below": 0.1}
+    (told,) = provenance({"decisions": [{"what": "pictures", "choice": "missing", "evidence": nothing}]}).decisions
+    assert "clean below: 0.1" in told.evidence
+
+
 def test_what_this_version_has_no_words_for_is_shown_as_recorded() -> None:
     told = provenance(
         {
