@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
 from sam2_assets.errors import DatasetError
 from sam2_assets.quality.rows import rows
-from sam2_assets.quality.runs import MaskMeasure, RunsError, measure_mask
+from sam2_assets.quality.runs import measure_all
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
 
@@ -107,24 +108,14 @@ class Context:
             how="inner",
         )
         objects = objects.sort_values(["frame_index", "object_id"], kind="stable").reset_index(drop=True)
-        nothing = MaskMeasure((0.0, 0.0, 0.0, 0.0), 0.0, 0.0)
-        problems: list[str] = []
-        measures: list[MaskMeasure] = []
-        for counts, grid_h, grid_w, width, height in zip(
-            *(objects[c].tolist() for c in ("rle_counts", "grid_h", "grid_w", "frame_w", "frame_h")), strict=True
-        ):
-            try:
-                measures.append(measure_mask(counts, (grid_h, grid_w), (width, height)))
-                problems.append("")
-            except RunsError as error:
-                measures.append(nothing)
-                problems.append(str(error))
+        shapes = objects[["grid_h", "grid_w", "frame_w", "frame_h"]].to_numpy(np.int64)
+        measures = measure_all(objects["rle_counts"].to_numpy(dtype=object).tolist(), shapes)
         for i, name in enumerate("xywh"):
-            objects[f"mask_{name}"] = pd.Series([m.box[i] for m in measures], dtype="float64")
-        objects["mask_area_nearest"] = pd.Series([m.area_nearest for m in measures], dtype="float64")
-        objects["mask_area_scaled"] = pd.Series([m.area_scaled for m in measures], dtype="float64")
-        objects["mask_problem"] = pd.Series(problems, dtype="str")
-        objects["present"] = pd.Series([not m.empty for m in measures], dtype="bool")
+            objects[f"mask_{name}"] = measures.boxes[:, i]
+        objects["mask_area_nearest"] = measures.area_nearest
+        objects["mask_area_scaled"] = measures.area_scaled
+        objects["mask_problem"] = pd.Series(measures.problems, dtype="str")
+        objects["present"] = measures.area_nearest > 0
         return objects
 
     @cached_property

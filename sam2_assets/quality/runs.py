@@ -8,6 +8,7 @@ beyond the mask if the runs do not add up, which is why it only sees masks that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -126,3 +127,77 @@ def _pixels_before_cell(rows: int, columns: int, width: int, height: int) -> NDA
     """Frame pixels that show the cells before cell ``i`` (column-major), ``rows * columns + 1`` long."""
     shown = np.outer(np.diff(pixel_edges(columns, width)), np.diff(pixel_edges(rows, height)))
     return np.concatenate(([0], np.cumsum(shown.ravel())))
+
+
+@dataclass(frozen=True)
+class MaskMeasures:
+    """``MaskMeasure`` of ``n`` masks as columns, and what is wrong with those that are not sound.
+
+    Args:
+        boxes: ``(n, 4)``.
+        area_nearest: ``(n,)``.
+        area_scaled: ``(n,)``.
+        problems: ``n`` messages of ``RunsError``, empty where the runs are sound; the measures are 0 elsewhere.
+    """
+
+    boxes: NDArray[np.float64]
+    area_nearest: NDArray[np.float64]
+    area_scaled: NDArray[np.float64]
+    problems: list[str]
+
+
+def measure_all(counts: Sequence[str], shapes: NDArray[np.int64]) -> MaskMeasures:
+    """``measure_mask`` of many masks at once.
+
+    Args:
+        counts: ``n`` texts.
+        shapes: ``(n, 4)`` rows and columns of the mask's grid, width and height of its frame.
+    """
+    n = len(counts)
+    measures = MaskMeasures(np.zeros((n, 4)), np.zeros(n), np.zeros(n), [""] * n)
+    for members in _same_rows(shapes):
+        _measure_alike(counts, members, tuple(shapes[members[0]].tolist()), measures)
+    return measures
+
+
+def _same_rows(table: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Numbers of the rows that are alike, one array for each kind of row."""
+    if not len(table) or bool((table == table[0]).all()):
+        return [np.arange(len(table))] if len(table) else []
+    _, kind = np.unique(table, axis=0, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(kind[order])) + 1)
+
+
+def _measure_alike(
+    counts: Sequence[str], members: NDArray[np.int64], shape: tuple[int, int, int, int], measures: MaskMeasures
+) -> None:
+    """Fill in the ``measures`` of ``members``, which share a shape."""
+    from sam2_assets.quality.run_loops import measure_texts  # compiled: not needed to load the definitions
+
+    rows, columns, width, height = shape
+    texts = [counts[i] for i in members.tolist()]
+    if not all(map(str.isascii, texts)):
+        # "?" stands for data in these texts, so what cannot be written in ASCII must not become one
+        texts = [text if text.isascii() else "" for text in texts]
+    offsets = np.concatenate(([0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))))
+    data = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
+    across, down = pixel_edges(columns, width), pixel_edges(rows, height)
+    sound, spans, cells, pixels = measure_texts(data, offsets, down, across)
+    low, high = (np.stack([across[spans[:, i]], down[spans[:, i + 1]]], 1) for i in (0, 2))
+    boxes = np.concatenate([low, high - low], 1).astype(np.float64)
+    boxes[pixels == 0] = 0
+    measures.boxes[members] = boxes
+    measures.area_nearest[members] = pixels
+    # Python's integers: the product can be larger than what a float holds exactly
+    measures.area_scaled[members] = [n * (width * height) / (rows * columns) for n in cells.tolist()]
+    for i in members[~sound].tolist():
+        measures.problems[i] = _problem(counts[i], (rows, columns), (width, height))
+
+
+def _problem(counts: str, grid: tuple[int, int], frame: tuple[int, int]) -> str:
+    try:
+        measure_mask(counts, grid, frame)
+    except RunsError as error:
+        return str(error)
+    raise AssertionError("the two readers of compressed run lengths disagree")

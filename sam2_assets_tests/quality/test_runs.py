@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sam2_assets.quality.runs import RunsError, decode_runs, measure_mask
+from sam2_assets.quality.runs import MaskMeasure, RunsError, decode_runs, measure_all, measure_mask
 
 MASKS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.integers(0, 1))
 
@@ -76,3 +76,42 @@ def test_any_other_text_is_either_whole_runs_of_the_grid_or_refused(text: str) -
 def test_a_refusal_says_what_is_wrong(text: str, why: str) -> None:
     with pytest.raises(RunsError, match=why):
         measure_mask(text, (3, 4), (4, 3))
+
+
+DAMAGED = st.one_of(
+    st.text(max_size=12), st.text(alphabet=[chr(c) for c in range(47, 113)], max_size=12), st.just("0" * 6 + "?")
+)
+
+
+@st.composite
+def texts_with_shapes(draw: st.DrawFn) -> list[tuple[str, tuple[int, int, int, int]]]:
+    masks = draw(st.lists(MASKS, min_size=1, max_size=4))
+    frames = st.tuples(st.integers(1, 70), st.integers(1, 70))
+    sound = [(encode(mask), (*mask.shape, *draw(frames))) for mask in masks]
+    damaged = [(draw(DAMAGED), draw(st.sampled_from(sound))[1]) for _ in range(draw(st.integers(0, 3)))]
+    return draw(st.permutations(sound + damaged))
+
+
+def one_by_one(counts: str, shape: tuple[int, int, int, int]) -> tuple[MaskMeasure, str]:
+    try:
+        return measure_mask(counts, shape[:2], shape[2:]), ""
+    except RunsError as error:
+        return MaskMeasure((0.0, 0.0, 0.0, 0.0), 0.0, 0.0), str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(masks=texts_with_shapes())
+def test_all_masks_at_once_measure_as_one_by_one_whichever_are_damaged(
+    masks: list[tuple[str, tuple[int, int, int, int]]],
+) -> None:
+    measured = measure_all([text for text, _ in masks], np.array([shape for _, shape in masks], np.int64))
+    for i, (text, shape) in enumerate(masks):
+        expected, problem = one_by_one(text, shape)
+        assert measured.problems[i] == problem
+        assert tuple(measured.boxes[i].tolist()) == expected.box
+        assert measured.area_nearest[i] == expected.area_nearest
+        assert measured.area_scaled[i] == expected.area_scaled
+
+
+def test_no_masks_measure_to_nothing() -> None:
+    assert measure_all([], np.zeros((0, 4), np.int64)).boxes.shape == (0, 4)
