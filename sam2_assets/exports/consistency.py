@@ -14,12 +14,16 @@ from sam2_assets.exports.settings import ImportSettings
 def check_metadata(archive: Archive, layout: Layout, document: Document, settings: ImportSettings) -> list[str]:
     """Hold the metadata document, if there is one, against the annotations; returns warnings.
 
+    The segments of an export of action segments have metadata of their own, which ``segments`` reads.
+
     Only what tells of a damaged export matters here: sizes that differ are refused, counts that differ and metadata
     that cannot be read are warned about, since nothing is taken from it.
 
     Raises:
         ExportError: ``metadata_contradiction``.
     """
+    if layout.index is not None:
+        return []
     if layout.metadata is None:
         return ["metadata: the export has no metadata.json; nothing is taken from it"]
     try:
@@ -29,7 +33,8 @@ def check_metadata(archive: Archive, layout: Layout, document: Document, setting
         if error.code not in ("bad_json", "duplicate_key"):
             raise
         return [f"metadata: {error}"]
-    stated = _section(metadata, "video")
+    name = "video_info" if _section(metadata, "video_info") else "video"
+    stated = _section(metadata, name)
     for side, value in (("width", document.width), ("height", document.height)):
         if stated.get(side, value) != value:
             raise ExportError(
@@ -37,7 +42,7 @@ def check_metadata(archive: Archive, layout: Layout, document: Document, setting
                 f"{document.file} says {value}",
                 remedy="The archive mixes files of two exports: export again.",
                 file=layout.metadata,
-                field=f"video.{side}",
+                field=f"{name}.{side}",
                 value=stated[side],
             )
     counts = _section(metadata, "statistics")

@@ -1,38 +1,26 @@
-"""The version 1 ``annotations.json``, read into typed records; nothing is repaired or computed here."""
+"""What an export states, as typed records, whatever its layout; and the reader of version 1, the demo's own layout.
+
+Nothing is repaired or computed here. ``reading`` chooses the reader of a layout by its content.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.fields import Field
-from sam2_assets.exports.json_text import parse_json
-from sam2_assets.exports.settings import ImportSettings
+from sam2_assets.exports.mask_fields import MOST_PIXELS_A_SIDE, Order, Writing, read_mask
 
-_MOST_PIXELS_A_SIDE: Final = 16_384
-_MOST_FRAMES: Final = 10_000_000
+__all__ = ["Document", "FrameRecord", "ObjectRecord", "Order", "Segment", "parse_document"]
+
+MOST_FRAMES: Final = 10_000_000
+LONGEST_LABEL: Final = 1_000
 _MOST_OBJECT_ID: Final = 2**31 - 1
-_LONGEST_LABEL: Final = 1_000
-# the frame of most pixels that is read, with a run for every second one of them
-_LONGEST_RUNS: Final = 2**25
 _LARGEST: Final = 1e9
-DEFAULTS: Final = ImportSettings()
-# What COCO's compressed run lengths are written with, and plain ones are not
-_COMPRESSED: Final = re.compile(r"^[0-o]*[:-o][0-o]*$")
-_LATER: Final = "Only the version 1 layout of the SAM2 demo's exporter is read; export with it."
-
-
-class Order(StrEnum):
-    """How the cells of a mask are lined up in its run lengths."""
-
-    ROW = "row"
-    COLUMN = "column"
-
-
-_ORDERS: Final = {"row": Order.ROW, "c": Order.ROW, "column": Order.COLUMN, "f": Order.COLUMN}
+EXPORTER: Final = "1.0.0"
+"""``exporter_version`` of the demo's exporter, whose habits are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +31,23 @@ class ObjectRecord:
     object_id: int
     label: str
     runs: str
+    """Decimal run lengths separated by spaces, zero run first."""
     grid: tuple[int, int] | None
     """``(height, width)`` of the mask, if stated."""
     order: Order | None
     box: tuple[float, float, float, float] | None
     area: float | None
     confidence: float | None
+    runs_field: str = "mask_rle"
+    """The field below ``path`` that holds the runs."""
+    writing: Writing = Writing.TEXT
+    coco: bool = False
+    """Whether the mask has the form of COCO's run lengths, which are column-major by definition."""
+
+    @property
+    def runs_path(self) -> str:
+        """Where the runs stand in the document."""
+        return f"{self.path}.{self.runs_field}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,31 @@ class FrameRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the video that a person gave a name: an action.
+
+    Args:
+        segment_id: as stated.
+        name: as stated; any text.
+        first_frame: 0-based.
+        last_frame: 0-based, belongs to the segment.
+        folder: in the archive, below the export's own.
+        frames: annotated frames in it.
+        objects: id -> label, as the segment's own description lists them.
+    """
+
+    segment_id: str
+    name: str
+    first_frame: int
+    last_frame: int
+    folder: str
+    frames: int
+    objects: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """What ``annotations.json`` states, frames sorted by index."""
+    """What an export states, frames sorted by index."""
 
     file: str
     filename: str
@@ -76,111 +98,118 @@ class Document:
     frame_indices: tuple[int, ...] | None
     """The frames the exporter set out to write, if stated."""
     frames: tuple[FrameRecord, ...]
+    layout: str = "version 1"
+    of_the_demo: bool = False
+    """Whether the demo's exporter wrote it, as the document itself tells: its masks are then row by row, its boxes
+    those of the transposed mask on the mask's grid."""
+    size_from: str = "stated"
+    """Where width and height come from."""
+    total_from: str = "stated"
+    """Where the number of frames comes from."""
+    segments: tuple[Segment, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences for people about what the reader met."""
 
 
-def parse_document(data: bytes, file: str, settings: ImportSettings = DEFAULTS) -> Document:
-    """Read the bytes of a version 1 ``annotations.json``.
-
-    Args:
-        data: the bytes.
-        file: how errors call the file.
-        settings: bounds.
+def parse_document(root: Field) -> Document:
+    """Read a version 1 ``annotations.json``: ``video`` and ``annotations``, the rest may be absent.
 
     Raises:
-        ExportError: ``bad_json``, ``duplicate_key``, ``document_too_large``, ``unsupported_layout``,
-            ``missing_field``, ``wrong_type``, ``out_of_range``, ``duplicate_frame``, ``duplicate_object``,
-            ``bad_mask_order``; each with the path of the field.
+        ExportError: ``missing_field``, ``wrong_type``, ``out_of_range``, ``duplicate_frame``, ``duplicate_object``,
+            ``bad_mask_order`` and others of ``read_mask``; each with the path of the field.
     """
-    root = Field(file, "", parse_json(data, file, settings))
-    if isinstance(root.value, list):
-        raise _unsupported(file, None, "the document is a list of frames (action segments, version 2)")
-    if "annotations" not in root.mapping() and "objects" in root.mapping():
-        raise _unsupported(file, "objects", "objects hold the frames (object-major, export_type global_objects)")
     video = root.need("video")
     config = root.get("export_config")
-    total = video.need("total_frames").integer(1, _MOST_FRAMES)
-    frames = [_frame(field, total) for field in root.need("annotations").elements()]
-    _refuse_repeated_frames(file, frames)
-    if not frames:
-        raise root.need("annotations").error("out_of_range", "no frame is annotated")
-    name = video.get("filename")
-    fps, duration = video.get("source_fps"), video.get("duration_sec")
+    total = video.need("total_frames").integer(1, MOST_FRAMES)
+    frames = parse_frames(root.need("annotations"), total)
+    name = video.get("filename") or video.get("file_name")
+    fps, duration = video.get("source_fps") or video.get("fps"), video.get("duration_sec")
     version = config.get("exporter_version") if config else None
     indices = config.get("frame_indices") if config else None
+    version_text = version.text(LONGEST_LABEL) if version else None
     return Document(
-        file=file,
-        filename=name.text(_LONGEST_LABEL) if name else "",
-        width=video.need("width").integer(1, _MOST_PIXELS_A_SIDE),
-        height=video.need("height").integer(1, _MOST_PIXELS_A_SIDE),
+        file=root.file,
+        filename=name.text(LONGEST_LABEL) if name else "",
+        width=side(video.need("width")),
+        height=side(video.need("height")),
         total_frames=total,
         source_fps=fps.number(0, 1000) if fps else None,
         duration=duration.number(0, _LARGEST) if duration else None,
-        exporter_version=version.text(_LONGEST_LABEL) if version else None,
-        frame_indices=tuple(i.integer(0, _MOST_FRAMES) for i in indices.elements()) if indices else None,
-        frames=tuple(sorted(frames, key=lambda frame: frame.frame_index)),
+        exporter_version=version_text,
+        frame_indices=tuple(i.integer(0, MOST_FRAMES) for i in indices.elements()) if indices else None,
+        frames=frames,
+        of_the_demo=version_text == EXPORTER,
     )
+
+
+def side(field: Field) -> int:
+    """A frame's width or height in pixels."""
+    return field.integer(1, MOST_PIXELS_A_SIDE)
+
+
+def parse_frames(annotations: Field, total: int) -> tuple[FrameRecord, ...]:
+    """A list of frames with their objects, sorted by index.
+
+    Args:
+        annotations: the list.
+        total: frames of the video; every index must be below.
+    """
+    frames = [_frame(field, total) for field in annotations.elements()]
+    refuse_repeated_frames(annotations.file, frames)
+    if not frames:
+        raise annotations.error("out_of_range", "no frame is annotated")
+    return tuple(sorted(frames, key=lambda frame: frame.frame_index))
 
 
 def _frame(field: Field, total: int) -> FrameRecord:
+    objects = tuple(parse_object(each) for each in field.need("objects").elements())
+    refuse_repeated_objects(field.file, objects)
+    return FrameRecord(field.path, frame_index(field, total), timestamp(field), objects)
+
+
+def frame_index(field: Field, total: int) -> int:
+    """``frame_index`` of a record, below ``total``."""
     index = field.need("frame_index")
-    if index.integer(0, _MOST_FRAMES) >= total:
-        raise index.error("out_of_range", f"the video has only {total} frames (video.total_frames)")
-    timestamp = field.get("timestamp_sec")
-    objects = tuple(_object(each) for each in field.need("objects").elements())
-    seen: set[int] = set()
-    for record in objects:
-        if record.object_id in seen:
-            raise ExportError(
-                "duplicate_object",
-                "another object of the same frame has this id",
-                remedy="Give every object of a frame its own id.",
-                file=field.file,
-                field=f"{record.path}.object_id",
-                value=record.object_id,
-            )
-        seen.add(record.object_id)
-    return FrameRecord(
-        field.path, index.integer(0, _MOST_FRAMES), timestamp.number(0, _LARGEST) if timestamp else None, objects
-    )
+    found = index.integer(0, MOST_FRAMES)
+    if found >= total:
+        raise index.error("out_of_range", f"the video has only {total} frames")
+    return found
 
 
-def _object(field: Field) -> ObjectRecord:
+def timestamp(field: Field) -> float | None:
+    """Seconds that a record states."""
+    stated = field.get("timestamp_sec") or field.get("timestamp")
+    return stated.number(0, _LARGEST) if stated else None
+
+
+def parse_object(field: Field, object_id: int | None = None, label: str | None = None) -> ObjectRecord:
+    """An object's record in a frame; id and label are read from it unless the layout has them elsewhere."""
     box, area, confidence = field.get("bbox"), field.get("area"), field.get("confidence")
-    grid, order = field.get("mask_size"), field.get("mask_order")
-    runs = field.get("mask_rle")
-    if runs is None and field.get("mask") is not None:
-        raise _unsupported(field.file, f"{field.path}.mask", "masks are mask{counts, size} objects")
-    runs = field.need("mask_rle")
-    if isinstance(runs.value, dict | list):
-        raise _unsupported(field.file, runs.path, f"masks are given as a {type(runs.value).__name__}, not as text")
-    text = runs.text(_LONGEST_RUNS)
-    if _COMPRESSED.match(text):
-        raise _unsupported(field.file, runs.path, "masks are COCO compressed strings", text)
+    mask = read_mask(field)
     return ObjectRecord(
         path=field.path,
-        object_id=field.need("object_id").integer(0, _MOST_OBJECT_ID),
-        label=field.need("label").text(_LONGEST_LABEL),
-        runs=text,
-        grid=_grid(grid) if grid else None,
-        order=_order(order) if order else None,
+        object_id=read_id(field) if object_id is None else object_id,
+        label=read_label(field) if label is None else label,
+        runs=mask.runs,
+        grid=mask.grid,
+        order=mask.order,
         box=_box(box) if box else None,
         area=area.number(0, _LARGEST) if area else None,
         confidence=confidence.number(0, 1) if confidence else None,
+        runs_field=mask.field,
+        writing=mask.writing,
+        coco=mask.coco,
     )
 
 
-def _grid(field: Field) -> tuple[int, int]:
-    sides = field.elements()
-    if len(sides) != 2:
-        raise field.error("wrong_type", "must be [height, width]")
-    return sides[0].integer(1, _MOST_PIXELS_A_SIDE), sides[1].integer(1, _MOST_PIXELS_A_SIDE)
+def read_id(field: Field) -> int:
+    """``object_id`` of a record."""
+    return field.need("object_id").integer(0, _MOST_OBJECT_ID)
 
 
-def _order(field: Field) -> Order:
-    found = _ORDERS.get(field.text(_LONGEST_LABEL).strip().lower())
-    if found is None:
-        raise field.error("bad_mask_order", 'must be "row" or "column" (or "C", "F")')
-    return found
+def read_label(field: Field) -> str:
+    """``label`` of a record."""
+    return field.need("label").text(LONGEST_LABEL)
 
 
 def _box(field: Field) -> tuple[float, float, float, float]:
@@ -190,7 +219,24 @@ def _box(field: Field) -> tuple[float, float, float, float]:
     return values[0], values[1], values[2], values[3]
 
 
-def _refuse_repeated_frames(file: str, frames: list[FrameRecord]) -> None:
+def refuse_repeated_objects(file: str, objects: Sequence[ObjectRecord]) -> None:
+    """``duplicate_object`` if two records of a frame have one id."""
+    seen: set[int] = set()
+    for record in objects:
+        if record.object_id in seen:
+            raise ExportError(
+                "duplicate_object",
+                "another object of the same frame has this id",
+                remedy="Give every object of a frame its own id.",
+                file=file,
+                field=f"{record.path}.object_id",
+                value=record.object_id,
+            )
+        seen.add(record.object_id)
+
+
+def refuse_repeated_frames(file: str, frames: Sequence[FrameRecord]) -> None:
+    """``duplicate_frame`` if two records have one index."""
     first: dict[int, str] = {}
     for frame in frames:
         if frame.frame_index in first:
@@ -203,10 +249,3 @@ def _refuse_repeated_frames(file: str, frames: list[FrameRecord]) -> None:
                 value=frame.frame_index,
             )
         first[frame.frame_index] = frame.path
-
-
-def _unsupported(file: str, field: str | None, found: str, value: str | None = None) -> ExportError:
-    problem = f"unsupported layout: {found}"
-    if value is None:
-        return ExportError("unsupported_layout", problem, remedy=_LATER, file=file, field=field)
-    return ExportError("unsupported_layout", problem, remedy=_LATER, file=file, field=field, value=value)

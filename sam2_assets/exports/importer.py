@@ -18,16 +18,21 @@ import pandas as pd
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.archive import Archive
 from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
-from sam2_assets.exports.document import Document, parse_document
-from sam2_assets.exports.evidence import Decision, Verdict, judge, sample_frames
+from sam2_assets.exports.document import Document, Segment
+from sam2_assets.exports.documents import Documents
+from sam2_assets.exports.evidence import Decision, Verdict, judge
 from sam2_assets.exports.identity import video_identity
+from sam2_assets.exports.labels import clean_text
 from sam2_assets.exports.layout import Layout, find_layout
 from sam2_assets.exports.malware import scan_upload
 from sam2_assets.exports.objects import objects_table
 from sam2_assets.exports.pictures import Pixels, check_picture, decode_picture, encode_png
+from sam2_assets.exports.reading import read_document
 from sam2_assets.exports.repairs import list_repairs
+from sam2_assets.exports.sampling import sample_frames
 from sam2_assets.exports.settings import ImportSettings
-from sam2_assets.exports.video import SourceVideo, match_video, read_frames
+from sam2_assets.exports.video import SourceVideo, match_video, read_frames, size_and_length
+from sam2_assets.exports.video_facts import VideoFacts
 from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
 
 IMPORT_FILE: Final = "import.json"
@@ -77,12 +82,13 @@ class _Picture:
 class _Export:
     """An opened export: its document, and its pictures on demand."""
 
-    def __init__(self, archive: Archive, settings: ImportSettings) -> None:
+    def __init__(self, archive: Archive, video: Path | None, settings: ImportSettings) -> None:
         self.archive = archive
         self.settings = settings
         self.layout: Layout = find_layout(archive)
-        data = archive.read(self.layout.annotations, settings.max_document_bytes, "max_document_bytes")
-        self.document: Document = parse_document(data, self.layout.annotations, settings)
+        self.document: Document = read_document(
+            Documents(archive, settings), self.layout, lambda: _unstated_facts(self.layout, video, settings)
+        )
         refuse_excess(self.document, settings)
         annotated = {frame.frame_index for frame in self.document.frames}
         self.pictured = sorted(annotated & self.layout.pictures.keys())
@@ -106,10 +112,25 @@ class _Export:
             )
 
 
+def _unstated_facts(layout: Layout, video: Path | None, settings: ImportSettings) -> VideoFacts:
+    """Size and length of the video of an export that states neither: from the video itself, or as configured."""
+    if video is not None:
+        width, height, frames = size_and_length(video)
+        return VideoFacts(width, height, frames, "source video", filename=video.name)
+    if settings.frame_width is not None and settings.frame_height is not None:
+        return VideoFacts(settings.frame_width, settings.frame_height, None, "settings")
+    raise ExportError(
+        "frame_size_unknown",
+        "this layout does not state the size of the video's frames, which boxes need",
+        remedy="Put the source video beside the export, or set importing.frame_width and importing.frame_height.",
+        file=layout.annotations,
+    )
+
+
 def read_export(
     archive: Path, out: Path, *, video: Path | None = None, settings: ImportSettings = DEFAULTS
 ) -> ExportSummary:
-    """Read an export of the SAM2 demo (version 1 layout) into an artifact's folder.
+    """Read an export of the SAM2 demo, in any layout of ``docs/exports.md``, into an artifact's folder.
 
     Writes ``frames.parquet``, ``objects.parquet``, ``images/`` and ``import.json`` as ``docs/architecture.md``
     describes them. Frames are those the export annotates; boxes and areas are recomputed from the masks, times from
@@ -132,18 +153,24 @@ def read_export(
     with ExitStack() as on_failure:
         on_failure.callback(_empty, out)
         with Archive(archive, settings) as opened:
-            summary = _import(_Export(opened, settings), archive, out, video, settings)
+            summary = _import(_Export(opened, video, settings), archive, out, video, settings)
         on_failure.pop_all()
     return summary
 
 
 def _import(export: _Export, archive: Path, out: Path, video: Path | None, settings: ImportSettings) -> ExportSummary:
     document = export.document
-    warnings = [*check_metadata(export.archive, export.layout, document, settings), *incomplete_frames(document)]
+    warnings = [
+        *document.notes,
+        *check_metadata(export.archive, export.layout, document, settings),
+        *incomplete_frames(document),
+    ]
+    if document.total_from == "last annotated frame":
+        warnings.append("video: its length is not stated; taken as ending with the last annotated frame")
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
-    objects = objects_table(document, verdict.order, settings.label_map)
+    objects = objects_table(document, verdict.order, settings.label_map, corners=verdict.corners)
     source = None if video is None else match_video(video, document, samples, verdict.order, verdict.pictures)
     if source is not None and not source.agreement:
         warnings.append(
@@ -185,6 +212,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
             "filename": document.filename,
         },
         "source_video": None if source is None else source.numbers(),
+        "segments": [_segment_entry(segment) for segment in document.segments],
         "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
         "repairs": repairs,
         "warnings": warnings,
@@ -209,8 +237,23 @@ def _decisions(
     export: _Export, verdict: Verdict, grids: dict[str, int], source: SourceVideo | None, fps: float, fps_origin: str
 ) -> list[Decision]:
     frames = "the export's own" if source is None else "the source video's"
+    document, layout = export.document, export.layout
+    writings = Counter(str(record.writing) for frame in document.frames for record in frame.objects)
     return [
-        Decision("layout", "version 1", {"annotations": export.layout.annotations, "metadata": export.layout.metadata}),
+        Decision(
+            "layout",
+            document.layout,
+            {
+                "annotations": [part.annotations for part in layout.parts],
+                "metadata": [part.metadata for part in layout.parts],
+                "masks": dict(sorted(writings.items())),
+            },
+        ),
+        Decision(
+            "frame_size",
+            f"{document.width} x {document.height}, {document.total_frames} frames",
+            {"size": document.size_from, "length": document.total_from},
+        ),
         *verdict.decisions,
         Decision("mask_grid", " and ".join(grids) or "none", {"objects": grids}),
         Decision(
@@ -218,8 +261,20 @@ def _decisions(
             frames if source or export.pictured else "none",
             {"pictures_in_export": len(export.pictured), "source_video": source.path.name if source else None},
         ),
-        Decision("fps", f"{fps:g}", {"origin": fps_origin, "stated": export.document.source_fps}),
+        Decision("fps", f"{fps:g}", {"origin": fps_origin, "stated": document.source_fps}),
     ]
+
+
+def _segment_entry(segment: Segment) -> dict[str, object]:
+    return {
+        "id": segment.segment_id,
+        "name": clean_text(segment.name),
+        "name_raw": segment.name,
+        "first_frame": segment.first_frame,
+        "last_frame": segment.last_frame,
+        "annotated_frames": segment.frames,
+        "objects": {str(object_id): label for object_id, label in sorted(segment.objects.items())},
+    }
 
 
 def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> dict[int, _Picture]:

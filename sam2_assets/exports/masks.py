@@ -64,7 +64,7 @@ def grid_of(record: ObjectRecord, total: int, width: int, height: int, file: str
         f"the run lengths sum to {total} cells, but {wanted}",
         remedy="Export again; the mask is cut off, or belongs to a video of another size.",
         file=file,
-        field=f"{record.path}.mask_rle",
+        field=record.runs_path,
         value=total,
     )
 

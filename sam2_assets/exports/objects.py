@@ -21,7 +21,9 @@ _BOX: Final = ["box_x", "box_y", "box_w", "box_h"]
 _DECLARED: Final = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
 
-def objects_table(document: Document, unstated: Order, label_map: Mapping[str, str]) -> pd.DataFrame:
+def objects_table(
+    document: Document, unstated: Order, label_map: Mapping[str, str], *, corners: bool = False
+) -> pd.DataFrame:
     """The objects table but for ``video_id``, sorted by frame and object.
 
     Boxes and areas are always the mask's; provenance says whether the export states the same (to 0.01 px).
@@ -30,6 +32,7 @@ def objects_table(document: Document, unstated: Order, label_map: Mapping[str, s
         document: the export.
         unstated: scan order of masks that do not state one.
         label_map: the user's, see ``clean_label``.
+        corners: whether stated boxes are two corners; the table has corner and size.
 
     Raises:
         ExportError: anything wrong with run lengths (``runs``, ``masks.grid_of``).
@@ -48,6 +51,8 @@ def objects_table(document: Document, unstated: Order, label_map: Mapping[str, s
         _measure_chunk(document, records[low:high], unstated, boxes[low:high], areas[low:high], counts, grids, low)
     nan = float("nan")
     declared = np.array([r.box or (nan, nan, nan, nan) for r in records], float).reshape(-1, 4)
+    if corners:
+        declared[:, 2:] -= declared[:, :2]
     declared_area = np.array([nan if r.area is None else r.area for r in records], float)
     labels = [clean_label(r.label, r.object_id, label_map) for r in records]
     return pd.DataFrame(
@@ -94,7 +99,7 @@ def _measure_chunk(
     offset: int,
 ) -> None:
     """Fill in ``boxes``, ``areas`` (views of this chunk), ``counts`` and ``grids`` (whole, from ``offset``)."""
-    runs = parse_runs([r.runs for r in records], document.file, [f"{r.path}.mask_rle" for r in records])
+    runs = parse_runs([r.runs for r in records], document.file, [r.runs_path for r in records])
     groups: dict[tuple[Grid, Order], list[int]] = {}
     for i, (record, total) in enumerate(zip(records, runs.totals().tolist(), strict=True)):
         grid = grid_of(record, total, document.width, document.height, document.file)

@@ -41,6 +41,12 @@ class ImportSettings(BaseModel):
     fps_assumed: float = Field(
         24.0, gt=0, le=1000, description="frames per second where no source video tells; the demo transcodes to 24"
     )
+    frame_width: int | None = Field(
+        None, ge=1, le=16_384, description="width in pixels of the video of an export that does not state it"
+    )
+    frame_height: int | None = Field(
+        None, ge=1, le=16_384, description="height in pixels of the video of an export that does not state it"
+    )
     label_map: dict[str, str] = Field(
         default_factory=dict, description="label as the export spells it (or as cleaned) -> label to use"
     )

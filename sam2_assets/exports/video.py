@@ -19,9 +19,9 @@ from av.video.reformatter import Interpolation
 
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.document import Document, Order
-from sam2_assets.exports.evidence import SampledFrame
 from sam2_assets.exports.overlay import painted_region
 from sam2_assets.exports.pictures import Pixels
+from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.tables import ImageOrigin
 
 TOLERANCE: Final = 16
@@ -136,6 +136,18 @@ def read_frames(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, Pixe
             left -= 1
             if left == 0:
                 return
+
+
+def size_and_length(path: Path) -> tuple[int, int, int]:
+    """Width and height in pixels and the number of decoded frames, for exports that do not state them.
+
+    Raises:
+        ExportError: ``video_missing``, ``video_unreadable``.
+    """
+    if not path.is_file():
+        raise ExportError("video_missing", "no such file", remedy="Check the path of the video.", file=path.name)
+    width, height, _ = _probe(path)
+    return width, height, sum(1 for _ in _decoded(path, ()))
 
 
 def _probe(path: Path) -> tuple[int, int, float]:

@@ -113,7 +113,7 @@ def test_archives_without_one_export_are_refused(read: Reader, tmp_path: Path) -
     segments = write_zip(tmp_path / "segments.zip", {"segments_index.json": b"{}", **members})
     assert read.refused(none).code == "no_annotations"
     assert read.refused(two).code == "several_exports"
-    assert read.refused(segments).code == "unsupported_layout"
+    assert read.refused(segments).code == "missing_field"
 
 
 @pytest.mark.parametrize(

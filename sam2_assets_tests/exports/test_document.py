@@ -6,7 +6,6 @@ import contextlib
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam2_assets.errors import ExportError
-from sam2_assets.exports.document import parse_document
+from sam2_assets.exports.document import Document
+from sam2_assets.exports.fields import Field
+from sam2_assets.exports.json_text import parse_json
+from sam2_assets.exports.reading import parse_root
+from sam2_assets.exports.settings import ImportSettings
+from sam2_assets.exports.video_facts import VideoFacts
 from sam2_assets_tests.exports.conftest import Reader
-from sam2_assets_tests.exports.export_builder import demo_export, write_zip
+from sam2_assets_tests.exports.export_builder import demo_export
 
 OBJECT = "annotations[1].objects[0]"
 SMALL = demo_export((0,)).document
@@ -41,9 +45,9 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (f"{OBJECT}.mask_rle", "", "empty_runs"),
         (f"{OBJECT}.mask_rle", "7 3 65525", "rle_size_mismatch"),
         (f"{OBJECT}.mask_rle", "0", "rle_size_mismatch"),
-        (f"{OBJECT}.mask_rle", {"size": [4, 4], "counts": "0"}, "unsupported_layout"),
-        (f"{OBJECT}.mask_rle", [1, 2, 3], "unsupported_layout"),
-        (f"{OBJECT}.mask_rle", "ica0V3R800000", "unsupported_layout"),
+        (f"{OBJECT}.mask_rle", [1, 2, 3], "rle_size_mismatch"),
+        (f"{OBJECT}.mask_rle", True, "wrong_type"),
+        (f"{OBJECT}.mask_rle", "ica0V3R800000", "rle_size_mismatch"),
         (f"{OBJECT}.object_id", -1, "out_of_range"),
         (f"{OBJECT}.object_id", True, "wrong_type"),
         (f"{OBJECT}.object_id", 1.0, "wrong_type"),
@@ -92,20 +96,16 @@ def test_a_stated_size_must_fit_the_runs(read: Reader) -> None:
     assert error.value == "65536"
 
 
-def test_other_layouts_are_named_as_unsupported(read: Reader, tmp_path: Path) -> None:
-    masks = demo_export()
-    record = masks.document["annotations"][0]["objects"][0]
-    record["mask"] = {"size": [256, 256], "counts": record.pop("mask_rle")}
-    error = read.refused(masks)
-    assert (error.code, error.field) == ("unsupported_layout", "annotations[0].objects[0].mask")
-    for name, data in (("list.zip", b"[]"), ("objects.zip", b'{"objects": []}')):
-        assert read.refused(write_zip(tmp_path / name, {"annotations.json": data})).code == "unsupported_layout"
+def read_bytes(data: bytes) -> Document:
+    facts = VideoFacts(320, 180, 24, "settings")
+    root = parse_json(data, "annotations.json", ImportSettings())
+    return parse_root(Field("annotations.json", "", root), lambda: facts)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with pytest.raises(ExportError):
-        parse_document(data, "annotations.json")
+        read_bytes(data)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), st.lists), st.data())
@@ -120,4 +120,4 @@ def test_any_value_anywhere_is_read_or_refused(value: object, data: st.DataObjec
             break
         place = place[key]
     with contextlib.suppress(ExportError):
-        parse_document(json.dumps(document).encode(), "annotations.json")
+        read_bytes(json.dumps(document).encode())

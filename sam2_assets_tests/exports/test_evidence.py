@@ -86,16 +86,94 @@ def test_a_stated_size_with_swapped_sides_is_refused(read: Reader) -> None:
     for frame in export.document["annotations"]:
         for record in frame["objects"]:
             record["mask_size"] = [WIDTH, HEIGHT]
-    assert read.refused(export).code == "mask_order_contradiction"
+    assert read.refused(export).code == "mask_size_contradiction"
+
+
+def flipped(export: Export) -> Export:
+    """The same masks lined up column by column, which nothing states; stated boxes stay as they were."""
+    export = export.copy()
+    for frame in export.document["annotations"]:
+        for record, mask in zip(frame["objects"], truth(frame["frame_index"]), strict=True):
+            record["mask_rle"] = text(mask, "column")
+    return export
+
+
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_without_pictures_the_box_of_the_transposed_mask_shows_the_order(read: Reader, order: str) -> None:
+    export = demo_export() if order == "row" else flipped(demo_export())
+    export.pictures.clear()
+    imported = read(export)
+    decision = imported.decision("mask_order")
+    assert (decision["choice"], decision["evidence"]["basis"]) == (order, "the exporter's box of the transposed mask")
+    assert_boxes_are_true(imported)
+
+
+@pytest.mark.parametrize("order", ["row", "column"])
+@pytest.mark.parametrize("corners", [False, True])
+def test_without_pictures_true_boxes_in_frame_pixels_show_the_order(read: Reader, order: str, corners: bool) -> None:
+    export = demo_export() if order == "row" else flipped(demo_export())
+    export.pictures.clear()
+    export.document["export_config"]["exporter_version"] = "another writer's"
+    for frame in export.document["annotations"]:
+        for record, mask in zip(frame["objects"], truth(frame["frame_index"]), strict=True):
+            x, y, w, h = cv2.boundingRect(enlarge(mask))
+            record["bbox"] = [x, y, x + w, y + h] if corners else [x, y, w, h]
+    imported = read(export)
+    decision = imported.decision("mask_order")
+    assert (decision["choice"], decision["evidence"]["basis"]) == (order, "boxes")
+    assert not any("mask order" in warning for warning in imported.summary.warnings)
+    assert set(imported.tables.objects["box_provenance"]) == {"stated"}
+    assert_boxes_are_true(imported)
 
 
 def test_order_is_assumed_only_where_nothing_shows_it_and_then_said(read: Reader) -> None:
     export = demo_export()
     export.pictures.clear()
+    for frame in export.document["annotations"]:
+        for record in frame["objects"]:
+            del record["bbox"]
     assert read(export).decision("mask_order")["evidence"]["basis"] == "exporter's habit"
     export.document["export_config"]["exporter_version"] = "9.9"
     imported = read(export)
     assert any("mask order" in warning for warning in imported.summary.warnings)
+
+
+def test_masks_that_both_readings_leave_alike_are_said_to_show_nothing(read: Reader) -> None:
+    export = demo_export()
+    export.document["export_config"]["exporter_version"] = "9.9"
+    square = np.zeros((256, 256), np.uint8)
+    square[60:120, 60:120] = 1
+    for frame in export.document["annotations"]:
+        del frame["objects"][1]
+        frame["objects"][0] |= {"mask_rle": text(square), "bbox": [60, 60, 60, 60]}
+        name = f"images/frame_{frame['frame_index']:06d}.png"
+        export.pictures[name] = png(painted(scene(frame["frame_index"]), [square], ["rocket"]))
+    imported = read(export)
+    assert imported.decision("mask_order")["evidence"]["basis"] == "exporter's habit"
+    assert any("nothing shows it" in warning for warning in imported.summary.warnings)
+    box = [75.0, 43.0, 75.0, 42.0]
+    assert imported.tables.objects[["box_x", "box_y", "box_w", "box_h"]].iloc[0].tolist() == box
+
+
+@pytest.mark.parametrize("evidence", ["overlay", "lines"])
+def test_frames_in_different_orders_are_refused_by_their_numbers(read: Reader, evidence: str) -> None:
+    if evidence == "overlay":
+        export, other = demo_export(), flipped(demo_export())
+    else:
+        export, other = (full_resolution(demo_export(paint=False), o, stated=False) for o in ("row", "column"))
+    export.document["annotations"][1] = other.document["annotations"][1]
+    error = read.refused(export)
+    assert (error.code, error.field) == ("mask_order_contradiction", "mask_order")
+    assert "row in frames [0, 12, 18] and column in frames [6]" in str(error)
+
+
+def test_a_stated_order_that_true_boxes_contradict_is_refused(read: Reader) -> None:
+    export = demo_export()
+    export.pictures.clear()
+    for frame in export.document["annotations"]:
+        for record, mask in zip(frame["objects"], truth(frame["frame_index"]), strict=True):
+            record |= {"bbox": list(cv2.boundingRect(enlarge(mask))), "mask_order": "column"}
+    assert read.refused(export).code == "mask_order_contradiction"
 
 
 def origins(export: Export, read: Reader) -> set[str]:

@@ -1,0 +1,63 @@
+"""The few frames of an export that evidence looks at: their masks in both readings, and their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sam2_assets.exports.document import Document, FrameRecord, Order
+from sam2_assets.exports.masks import Grid, decode, enlarge, grid_of
+from sam2_assets.exports.overlay import Mask
+from sam2_assets.exports.pictures import Pixels
+from sam2_assets.exports.runs import Ints, parse_runs
+
+
+@dataclass(frozen=True)
+class SampledFrame:
+    """A frame to look at: its record, the run lengths and grid of each mask, and its picture in the export, if any."""
+
+    record: FrameRecord
+    lengths: tuple[Ints, ...]
+    grids: tuple[Grid, ...]
+    picture: Pixels | None
+
+    def masks(self, orders: Sequence[Order], width: int, height: int) -> list[Mask]:
+        """The masks in frame pixels, ``(height, width)`` each, read in ``orders``."""
+        return [
+            enlarge(decode(lengths, grid, order), width, height)
+            for lengths, grid, order in zip(self.lengths, self.grids, orders, strict=True)
+        ]
+
+    def orders(self, unstated: Order) -> list[Order]:
+        """Scan order of each mask: as stated, else ``unstated``."""
+        return [record.order or unstated for record in self.record.objects]
+
+
+def sample_frames(
+    document: Document, pictures: Sequence[int], load: Callable[[int], Pixels], count: int
+) -> list[SampledFrame]:
+    """Up to ``count`` frames with masks, evenly spread; frames with pictures come first.
+
+    Args:
+        document: the export.
+        pictures: indices of frames that have a picture.
+        load: gives the pixels of such a frame.
+        count: how many.
+    """
+    with_masks = [f for f in document.frames if any(len(o.runs.split(None, 1)) > 1 for o in f.objects)]
+    known = set(pictures)
+    pool = [f for f in with_masks if f.frame_index in known] or with_masks
+    places = np.unique(np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int))
+    return [_sample(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
+
+
+def _sample(document: Document, frame: FrameRecord, load: Callable[[int], Pixels] | None) -> SampledFrame:
+    runs = parse_runs([o.runs for o in frame.objects], document.file, [o.runs_path for o in frame.objects])
+    lengths = tuple(runs.lengths[runs.first[i] : runs.first[i + 1]] for i in range(len(runs)))
+    grids = tuple(
+        grid_of(o, int(r.sum()), document.width, document.height, document.file)
+        for o, r in zip(frame.objects, lengths, strict=True)
+    )
+    return SampledFrame(frame, lengths, grids, load(frame.frame_index) if load else None)
