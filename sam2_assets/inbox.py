@@ -1,49 +1,64 @@
 """The inbox: uploaded exports with what belongs to each, and the partition key that an upload has for good.
 
 ``inbox/day1/cats.zip`` may have ``inbox/day1/cats.mp4`` (or another video suffix) and ``inbox/day1/cats.settings.yaml``
-beside it. The ZIP comes last: whoever uploads pairs puts the video and the settings first.
+beside it. The ZIP comes last: whoever uploads pairs puts the video and the settings first. Names are the same in a
+folder and in a bucket.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sam2_assets.errors import ExportError, GateError
+from sam2_assets.storage import Storage, StoredFile
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 SETTINGS_SUFFIX = ".settings.yaml"
-_DRAFT_PREFIX = ".draft-"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One export in the inbox with its companions; ``object_key`` is the ZIP's path inside the inbox."""
+    """One export in the inbox with its companions; ``object_key`` is the ZIP's name inside the inbox."""
 
     object_key: str
-    archive: Path
-    video: Path | None
-    settings: Path
+    archive: StoredFile
+    video: StoredFile | None
+    settings: StoredFile | None
 
     @property
     def partition(self) -> str:
         """The partition key, see ``partition_key``."""
         return partition_key(self.object_key)
 
+    @property
+    def settings_name(self) -> str:
+        """Where this upload's settings file is, or would be."""
+        return _beside(self.object_key, SETTINGS_SUFFIX)
+
+    @property
+    def files(self) -> list[StoredFile]:
+        """The ZIP and those companions that are there."""
+        return [file for file in (self.archive, self.video, self.settings) if file is not None]
+
+    @property
+    def touched(self) -> float:
+        """When the last of its files was written, seconds since the epoch."""
+        return max(file.modified for file in self.files)
+
     def fingerprint(self) -> str:
-        """Changes when the ZIP, the video or the settings change (name, size and modification time)."""
-        parts: list[object] = []
-        for path in (self.archive, self.video, self.settings):
-            if path is not None and path.exists():
-                stat = path.stat()
-                parts.append([path.name, stat.st_size, stat.st_mtime_ns])
+        """Changes when the ZIP, the video or the settings are written anew."""
+        parts = [[PurePosixPath(file.name).name, file.version] for file in self.files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _beside(name: str, suffix: str) -> str:
+    """The name of a companion of a ZIP."""
+    return f"{name[: -len(PurePosixPath(name).suffix)]}{suffix}"
 
 
 def partition_key(object_key: str) -> str:
@@ -58,22 +73,21 @@ def partition_key(object_key: str) -> str:
     return f"{slug}-{hashlib.sha256(object_key.encode()).hexdigest()[:6]}"
 
 
-def scan(inbox: Path) -> list[Upload]:
+def scan(inbox: Storage) -> list[Upload]:
     """Every export in the inbox, by object key; hidden files and macOS droppings are not exports."""
-    if not inbox.is_dir():
-        return []
+    files = {file.name: file for file in inbox.list()}
     uploads = []
-    for path in sorted(inbox.rglob("*")):
-        key = path.relative_to(inbox)
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in key.parts)
-        if hidden or path.suffix.lower() != ".zip" or not path.is_file():
+    for name, file in sorted(files.items()):
+        path = PurePosixPath(name)
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+        if hidden or path.suffix.lower() != ".zip":
             continue
-        video = next((v for s in VIDEO_SUFFIXES if (v := path.with_suffix(s)).is_file()), None)
-        uploads.append(Upload(key.as_posix(), path, video, path.with_name(path.stem + SETTINGS_SUFFIX)))
+        video = next((files[v] for s in VIDEO_SUFFIXES if (v := _beside(name, s)) in files), None)
+        uploads.append(Upload(name, file, video, files.get(_beside(name, SETTINGS_SUFFIX))))
     return uploads
 
 
-def find_upload(inbox: Path, partition: str) -> Upload:
+def find_upload(inbox: Storage, partition: str) -> Upload:
     """The upload behind a partition.
 
     Raises:
@@ -85,21 +99,15 @@ def find_upload(inbox: Path, partition: str) -> Upload:
     raise ExportError(
         "no_such_upload",
         "no export in the inbox has this partition key",
-        file=str(inbox),
+        file=inbox.shown(),
         field="partition",
         value=partition,
         remedy="Put the ZIP back under its old name; `sam2-assets status` lists what is there.",
     )
 
 
-def _place(source: Path, target: Path) -> None:
-    draft = target.with_name(f"{_DRAFT_PREFIX}{os.getpid()}-{target.name}")
-    shutil.copyfile(source, draft)
-    draft.replace(target)
-
-
-def submit(inbox: Path, archive: Path, *, video: Path | None = None, settings: Path | None = None) -> Upload:
-    """Copy an export and its companions into the inbox, the ZIP last, each by one rename.
+def submit(inbox: Storage, archive: Path, *, video: Path | None = None, settings: Path | None = None) -> Upload:
+    """Copy an export and its companions into the inbox, the ZIP last, each appearing whole.
 
     Raises:
         ExportError: ``not_a_file`` or ``unknown_video_suffix``.
@@ -119,22 +127,22 @@ def submit(inbox: Path, archive: Path, *, video: Path | None = None, settings: P
             file=str(video),
             remedy="Rename or convert it.",
         )
-    inbox.mkdir(parents=True, exist_ok=True)
-    target = inbox / f"{archive.stem}.zip"
-    stale = [p for s in VIDEO_SUFFIXES if (p := target.with_suffix(s)).exists()] if video is None else []
-    if stale and target.exists():
+    target = f"{archive.stem}.zip"
+    videos = [name for suffix in VIDEO_SUFFIXES if inbox.stat(name := _beside(target, suffix)) is not None]
+    if video is None and videos and inbox.stat(target) is not None:
         raise GateError(
             "name_taken",
             "an export of this name with a source video is in the inbox already",
-            file=str(stale[0]),
+            file=inbox.shown(videos[0]),
             remedy="Give --video for the new version too, or rename the ZIP.",
         )
     if video is not None:
-        for suffix in VIDEO_SUFFIXES:
-            if suffix != video.suffix.lower():
-                target.with_suffix(suffix).unlink(missing_ok=True)
-        _place(video, target.with_suffix(video.suffix.lower()))
+        new = _beside(target, video.suffix.lower())
+        for name in videos:
+            if name != new:
+                inbox.remove(name)
+        inbox.put(video, new)
     if settings is not None:
-        _place(settings, target.with_name(target.stem + SETTINGS_SUFFIX))
-    _place(archive, target)
-    return next(upload for upload in scan(inbox) if upload.archive == target)
+        inbox.put(settings, _beside(target, SETTINGS_SUFFIX))
+    inbox.put(archive, target)
+    return next(upload for upload in scan(inbox) if upload.object_key == target)

@@ -61,30 +61,37 @@ class Resolved:
 
 
 def read_layer(path: Path) -> Layer:
-    """Read a settings file; an absent or empty file says nothing.
+    """Read a local settings file; an absent or empty file says nothing.
+
+    Raises:
+        SettingsError: see ``parse_layer``.
+    """
+    return parse_layer(path.read_bytes() if path.is_file() else None, str(path))
+
+
+def parse_layer(data: bytes | None, name: str) -> Layer:
+    """A layer from a settings file's bytes (None: there is no such file).
 
     Raises:
         SettingsError: ``not_yaml`` or ``not_a_mapping``, naming the line.
     """
-    if not path.is_file():
-        return Layer(path.name, {})
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        values = yaml.safe_load((data or b"").decode("utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(
-            "not_yaml", str(error).replace("\n", " "), file=str(path), remedy="Correct the file; it must be YAML."
+            "not_yaml", str(error).replace("\n", " "), file=name, remedy="Correct the file; it must be YAML."
         ) from error
     if values is None:
-        return Layer(path.name, {})
+        return Layer(name, {})
     if not isinstance(values, dict):
         raise SettingsError(
             "not_a_mapping",
             "settings are `name: value` pairs",
-            file=str(path),
+            file=name,
             value=values,
             remedy="Start with a section, e.g. `training:`.",
         )
-    return Layer(str(path), values)
+    return Layer(name, values)
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

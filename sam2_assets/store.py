@@ -1,10 +1,10 @@
 """Where published artifacts live: folders that are complete, hashed, and never changed afterwards.
 
-An artifact is a folder at ``<asset>/<partition>/<run>`` under the store's root, with a ``manifest.json`` that lists the
-SHA-256 of every file and the artifacts it was made from. It is written as a draft under a hidden name beside its place
-and appears by one rename, so a crash at any instant leaves the old state or the new one. Its identity is the SHA-256
-over the names and hashes of its files (but for measured clock times): the same bytes have the same identity whichever
-run made them.
+An artifact is a folder at ``artifacts/<asset>/<partition>/<run>`` under the store's root, with a ``manifest.json`` that
+lists the SHA-256 of every file and the artifacts it was made from. The root is a folder or a bucket (``storage``). An
+artifact is made ready as a draft and appears in one step, its manifest last, so a crash at any instant leaves the old
+state or the new one. Its identity is the SHA-256 over the names and hashes of its files (but for measured clock
+times): the same bytes have the same identity whichever run made them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sam2_assets.errors import StoreError
+from sam2_assets.storage import FolderStorage, S3Storage, Storage
+from sam2_assets.storage.folder import DRAFT_PREFIX
+from sam2_assets.workarea import Lease, lease
+from sam2_assets.workmirror import mirrored_lease
 
 MANIFEST = "manifest.json"
-CORPUS = "corpus"
-"""The partition name of artifacts that have no partition."""
-_DRAFT_PREFIX = ".draft-"
+INBOX = "inbox"
 _ABANDONED_AFTER_S = 7 * 24 * 3600
+_TRIES = 2
+"""A damaged local copy is fetched once more; a damaged original is damaged."""
 
 
 @dataclass(frozen=True)
@@ -86,55 +90,41 @@ def _identity(listing: Mapping[str, Mapping[str, object]]) -> str:
     return digest.hexdigest()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file so that a reader sees the old contents or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{_DRAFT_PREFIX}{os.getpid()}-{path.name}")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    """Make the files durable before the rename makes them visible."""
-    for path in [*_files(folder), folder / MANIFEST, folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 class Store:
-    """Artifacts under one root folder.
+    """Artifacts under one root.
 
     Args:
-        root: the folder; made if it is absent.
+        files: what it keeps its files in.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+    def __init__(self, files: Storage) -> None:
+        self.files = files
 
     @property
-    def inbox(self) -> Path:
+    def inbox(self) -> Storage:
         """Where exports are dropped."""
-        return self.root / "inbox"
+        return self.files.below(INBOX)
 
-    @property
-    def work(self) -> Path:
-        """Checkpoints and events of runs that are under way."""
-        return self.root / "work"
+    def work(self, plan_hash: str, holder: str) -> AbstractContextManager[Lease]:
+        """The work folder of a plan, for one writer: see ``workarea`` and, where the root is a bucket, ``workmirror``.
+
+        Raises:
+            GateError: ``work_in_use``.
+        """
+        place = self.files.below("work")
+        if isinstance(place, S3Storage):
+            return mirrored_lease(place, plan_hash, holder)
+        if isinstance(place, FolderStorage):
+            return lease(place.root, plan_hash, holder)
+        raise TypeError(f"no work area on {type(place).__name__}")
 
     def uri(self, ref: ArtifactRef) -> str:
         """The artifact's address, to click or to hand to other tools."""
-        return (self.root / ref.path).as_uri()
+        return self.files.uri(ref.path)
 
-    def _place(self, asset: Sequence[str], partition: str | None, run_id: str) -> Path:
+    def _place(self, asset: Sequence[str], partition: str | None, run_id: str) -> str:
         # A corpus asset's key already begins with the prefix "corpus".
-        parts = [*asset, *([partition] if partition else [])]
-        return self.root.joinpath("artifacts", *parts, run_id)
+        return "/".join(["artifacts", *asset, *([partition] if partition else []), run_id])
 
     @contextmanager
     def draft(self, asset: Sequence[str], partition: str | None, run_id: str) -> Iterator[Draft]:
@@ -149,11 +139,10 @@ class Store:
             StoreError: ``disk_full`` where there is no room left, ``empty_artifact`` where nothing was written.
         """
         place = self._place(asset, partition, run_id)
-        folder = place.with_name(f"{_DRAFT_PREFIX}{run_id}-{os.getpid()}")
+        folder: Path | None = None
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._sweep(place.parent, run_id)
-            folder.mkdir()
+            self._sweep(place, run_id)
+            folder = self.files.draft(place, f"{run_id}-{os.getpid()}")
             draft = Draft(folder)
             yield draft
             draft.published = self._publish(draft, place)
@@ -163,25 +152,24 @@ class Store:
             raise StoreError(
                 "disk_full",
                 f"no room left while writing {'/'.join(asset)}",
-                file=str(self.root),
+                file=self.files.shown() if folder is None else str(folder),
                 remedy="Free space or move the store (SAM2_ASSETS_ROOT), then run again; nothing published is lost.",
             ) from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _sweep(self, parent: Path, run_id: str) -> None:
+    def _sweep(self, place: str, run_id: str) -> None:
         """Remove drafts that a killed process left: this run's own at once, others when they are a week old."""
-        for leftover in parent.glob(f"{_DRAFT_PREFIX}*"):
-            own = leftover.name.startswith(f"{_DRAFT_PREFIX}{run_id}-")
+        for leftover in self.files.leftovers(place):
+            own = leftover.name.startswith(f"{DRAFT_PREFIX}{run_id}-")
             if own or time.time() - leftover.stat().st_mtime > _ABANDONED_AFTER_S:
                 shutil.rmtree(leftover, ignore_errors=True)
 
-    def _publish(self, draft: Draft, place: Path) -> Published:
+    def _publish(self, draft: Draft, place: str) -> Published:
         listing = _listing(draft.folder, draft.measured)
         if not listing:
-            raise StoreError(
-                "empty_artifact", "nothing was written", file=str(place), remedy="This is a defect: report it."
-            )
+            raise StoreError("empty_artifact", "nothing was written", file=place, remedy="This is a defect: report it.")
         sha256 = _identity(listing)
         manifest = {
             "sha256": sha256,
@@ -189,19 +177,12 @@ class Store:
             "files": listing,
         }
         (draft.folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-        _sync(draft.folder)
         target, attempt = place, 1
-        while target.exists():
+        while not self.files.publish(draft.folder, target, MANIFEST):
             attempt += 1
-            target = place.with_name(f"{place.name}.{attempt}")
-        draft.folder.rename(target)
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            target = f"{place}.{attempt}"
         size = sum(int(str(entry["bytes"])) for entry in listing.values())
-        return Published(target.relative_to(self.root).as_posix(), sha256, size, len(listing))
+        return Published(target, sha256, size, len(listing))
 
     def manifest(self, ref: ArtifactRef) -> dict[str, object]:
         """The artifact's manifest.
@@ -209,16 +190,15 @@ class Store:
         Raises:
             StoreError: ``artifact_missing``.
         """
-        path = self.root / PurePosixPath(ref.path) / MANIFEST
-        try:
-            loaded: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        text = self.files.read(f"{ref.path}/{MANIFEST}")
+        if text is None:
             raise StoreError(
                 "artifact_missing",
                 "the artifact is not there",
-                file=str(path.parent),
+                file=self.files.shown(ref.path),
                 remedy="Restore it, or materialize the asset again.",
-            ) from error
+            )
+        loaded: dict[str, object] = json.loads(text)
         return loaded
 
     def inputs(self, ref: ArtifactRef) -> dict[str, ArtifactRef]:
@@ -228,18 +208,26 @@ class Store:
             raise TypeError(f"{ref.path}: manifest without inputs")
         return {name: ArtifactRef(str(entry["path"]), str(entry["sha256"])) for name, entry in recorded.items()}
 
+    def _recorded(self, ref: ArtifactRef) -> dict[str, dict[str, object]]:
+        recorded = self.manifest(ref)["files"]
+        if not isinstance(recorded, dict):
+            raise TypeError(f"{ref.path}: manifest without files")
+        return recorded
+
     def open_file(self, ref: ArtifactRef, name: str) -> Path:
         """One file of an artifact, after it was hashed and compared; the others are not read.
 
         Raises:
             StoreError: ``artifact_missing`` or ``artifact_damaged``.
         """
-        recorded = self.manifest(ref)["files"]
-        path = self.root / PurePosixPath(ref.path) / name
-        known = recorded.get(name) if isinstance(recorded, dict) else None
-        if known is None or not path.is_file() or file_sha256(path) != known["sha256"]:
-            raise _damaged(path)
-        return path
+        known = self._recorded(ref).get(name)
+        for _ in range(_TRIES if known is not None else 0):
+            path = self.files.folder(ref.path, [name]) / name
+            if path.is_file() and known is not None and file_sha256(path) == known["sha256"]:
+                return path
+            if not self.files.forget(ref.path, name):
+                break
+        raise self._damaged(ref, name)
 
     def open(self, ref: ArtifactRef) -> Path:
         """The artifact's folder, after every file was hashed and compared.
@@ -247,21 +235,24 @@ class Store:
         Raises:
             StoreError: ``artifact_missing`` or ``artifact_damaged``, naming the first file that differs.
         """
-        folder = self.root / PurePosixPath(ref.path)
-        recorded = self.manifest(ref)["files"]
-        if not isinstance(recorded, dict):
-            raise TypeError(f"{ref.path}: manifest without files")
-        found = _listing(folder, [name for name, entry in recorded.items() if "measured" in entry])
-        differing = sorted(name for name in {*recorded, *found} if recorded.get(name) != found.get(name))
-        if differing or _identity(found) != ref.sha256:
-            raise _damaged(folder / (differing[0] if differing else MANIFEST))
-        return folder
+        recorded = self._recorded(ref)
+        measured = [name for name, entry in recorded.items() if "measured" in entry]
+        differing: list[str] = []
+        for _ in range(_TRIES):
+            folder = self.files.folder(ref.path, recorded)
+            found = _listing(folder, measured)
+            differing = sorted(name for name in {*recorded, *found} if recorded.get(name) != found.get(name))
+            if not differing and _identity(found) == ref.sha256:
+                return folder
+            dropped = [name for name in differing if self.files.forget(ref.path, name)]
+            if not dropped:
+                break
+        raise self._damaged(ref, differing[0] if differing else MANIFEST)
 
-
-def _damaged(path: Path) -> StoreError:
-    return StoreError(
-        "artifact_damaged",
-        "the file is not what was published",
-        file=str(path),
-        remedy="Restore it from a backup, or materialize the asset again.",
-    )
+    def _damaged(self, ref: ArtifactRef, name: str) -> StoreError:
+        return StoreError(
+            "artifact_damaged",
+            "the file is not what was published",
+            file=self.files.shown(f"{ref.path}/{name}"),
+            remedy="Restore it from a backup, or materialize the asset again.",
+        )

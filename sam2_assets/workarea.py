@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from sam2_assets.errors import GateError
 
-_LOCK = "lease.lock"
+LOCK = "lease.lock"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def lease(work: Path, plan_hash: str, holder: str) -> Iterator[Lease]:
     """Hold the work folder of a plan.
 
     Args:
-        work: the store's work area.
+        work: the local folder for work in progress.
         plan_hash: which plan.
         holder: who holds it, for the message that others get (a run id).
 
@@ -43,7 +42,7 @@ def lease(work: Path, plan_hash: str, holder: str) -> Iterator[Lease]:
     """
     folder = work / plan_hash
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,8 +59,3 @@ def lease(work: Path, plan_hash: str, holder: str) -> Iterator[Lease]:
         yield Lease(folder, descriptor)
     finally:
         os.close(descriptor)
-
-
-def discard(work: Path, plan_hash: str) -> None:
-    """Delete a plan's work folder, after its result was published."""
-    shutil.rmtree(work / plan_hash, ignore_errors=True)

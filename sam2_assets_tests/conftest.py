@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.cli.instance import Outcome, Platform, Say, add_partition, open_platform, run_here
 from sam2_assets.sample import SampleVideo, write_sample
-from sam2_assets.store import write_atomically
+from sam2_assets.storage import FolderStorage, S3Storage, Storage, open_storage
 from sam2_assets.training.plan import PLAN_FILE, Plan
+from sam2_assets_tests.s3_server import S3Server, running_s3_server
 from sam2_assets_tests.skips import watch_skips
 
 TINY_SETTINGS = (Path(__file__).parent / "assets" / "tiny_settings.yaml").read_text(encoding="utf-8")
@@ -36,7 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_skips(config)
 
 
-_GROUPS = {"trained": "trained", "sample_videos": "trained", "line": "measured", "demo_base": "demo_base"}
+_GROUPS = {
+    "s3_server": "s3",
+    "storage": "s3",
+    "trained": "trained",
+    "sample_videos": "trained",
+    "line": "measured",
+    "demo_base": "demo_base",
+}
 """Expensive session fixtures, and the group of tests that one pytest-xdist worker runs so that each is made once."""
 
 
@@ -64,16 +73,22 @@ class Home:
     """A Dagster home of its own with a store: ``run`` executes a job in this process, ``command`` the real command."""
 
     folder: Path
+    url: str | None = None
+    """Where the store is, if it is no folder of this home."""
 
     @property
     def store(self) -> Path:
         return self.folder / "var" / "store"
 
+    @property
+    def root(self) -> str:
+        return self.url or str(self.store)
+
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "DAGSTER_HOME": str(self.folder), "SAM2_ASSETS_ROOT": str(self.store)}
+        return {**os.environ, "DAGSTER_HOME": str(self.folder), "SAM2_ASSETS_ROOT": self.root}
 
     def write_settings(self, text: str, name: str = "settings.yaml") -> None:
-        write_atomically(self.store / name, text.encode())
+        open_storage(self.root).write(name, text.encode())
 
     def command(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -91,7 +106,7 @@ class Home:
     def platform(self) -> Iterator[Platform]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DAGSTER_HOME", str(self.folder))
-            patch.setenv("SAM2_ASSETS_ROOT", str(self.store))
+            patch.setenv("SAM2_ASSETS_ROOT", self.root)
             with open_platform() as platform:
                 yield platform
 
@@ -110,6 +125,31 @@ def new_home(folder: Path) -> Home:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).parents[1] / "dagster.yaml", folder / "dagster.yaml")
     return Home(folder)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with running_s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh bucket on a real server, which boto3 finds by the environment; with a cache of its own."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SAM2_ASSETS_CACHE", str(tmp_path / "cache"))
+    name = f"b-{uuid.uuid4().hex[:12]}"
+    s3_server.client().create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """Both kinds of root: what holds for one holds for the other."""
+    if request.param == "folder":
+        return FolderStorage(tmp_path / "root")
+    return S3Storage(request.getfixturevalue("bucket"), "team/store")
 
 
 @pytest.fixture
@@ -147,7 +187,7 @@ def approve_plan(platform: Platform, scope: Scope, partition: str | None) -> Pla
     assert found is not None
     store = platform.store.open()
     plan = Plan.read(store.open(found.ref) / PLAN_FILE)
-    approve(store.root, plan.plan_hash, "a test")
+    approve(store.files, plan.plan_hash, "a test")
     return plan
 
 

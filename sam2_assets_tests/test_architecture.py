@@ -22,7 +22,10 @@ LAYERS = [
     {"quality"},
     {"instructions"},
     {"exports", "sample"},
-    {"tables", "coordinates", "store", "inbox", "workarea", "approvals", "errors", "compiled"},
+    {"inbox", "approvals"},
+    {"store"},
+    {"workmirror"},
+    {"tables", "coordinates", "storage", "workarea", "errors", "compiled"},
 ]
 SKIN = LAYERS[0] | LAYERS[1] | LAYERS[2]
 

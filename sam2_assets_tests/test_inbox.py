@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam2_assets.errors import ExportError, GateError
+from sam2_assets.errors import ExportError, GateError, StoreError
 from sam2_assets.inbox import find_upload, partition_key, scan, submit
+from sam2_assets.storage import Storage
 
 
 @given(st.text(min_size=1, max_size=80))
@@ -31,55 +32,72 @@ def write(path: Path, text: str = "x") -> Path:
     return path
 
 
-def test_scan_pairs_companions_and_ignores_droppings(tmp_path: Path) -> None:
+def names(inbox: Storage) -> list[str]:
+    return [file.name for file in inbox.list()]
+
+
+def test_scan_pairs_companions_and_ignores_droppings(storage: Storage) -> None:
     for name in ("a.zip", "a.mp4", "a.settings.yaml", "sub/b.ZIP", ".hidden.zip", "__MACOSX/a.zip", "c.txt"):
-        write(tmp_path / name)
-    uploads = scan(tmp_path)
+        storage.write(name, b"x")
+    uploads = scan(storage)
     assert [u.object_key for u in uploads] == ["a.zip", "sub/b.ZIP"]
-    assert uploads[0].video == tmp_path / "a.mp4"
-    assert uploads[0].settings.exists()
-    assert uploads[1].video is None
+    assert [file.name for file in uploads[0].files] == ["a.zip", "a.mp4", "a.settings.yaml"]
+    assert (uploads[1].video, uploads[1].settings) == (None, None)
+    assert uploads[1].settings_name == "sub/b.settings.yaml"
 
 
-def test_submit_copies_and_can_be_found_by_partition(tmp_path: Path) -> None:
-    inbox = tmp_path / "inbox"
-    upload = submit(inbox, write(tmp_path / "My Cats.zip"), video=write(tmp_path / "v.mov"))
-    assert upload.video == inbox / "My Cats.mov"
-    assert find_upload(inbox, upload.partition) == upload
-    assert sorted(p.name for p in inbox.iterdir()) == ["My Cats.mov", "My Cats.zip"]
+def test_submit_copies_and_can_be_found_by_partition(storage: Storage, tmp_path: Path) -> None:
+    upload = submit(storage, write(tmp_path / "My Cats.zip"), video=write(tmp_path / "v.mov", "film"))
+    assert upload.video is not None
+    assert storage.local(upload.video).read_text() == "film"
+    assert storage.local(upload.video).name == "My Cats.mov"
+    assert find_upload(storage, upload.partition) == upload
+    assert names(storage) == ["My Cats.mov", "My Cats.zip"]
 
 
-def test_a_resubmission_is_the_same_partition_with_another_fingerprint(tmp_path: Path) -> None:
-    inbox = tmp_path / "inbox"
-    first = submit(inbox, write(tmp_path / "a.zip", "1")).fingerprint()
-    again = submit(inbox, write(tmp_path / "a.zip", "22"))
-    assert again.fingerprint() != first
+def test_a_resubmission_is_the_same_partition_with_another_fingerprint(storage: Storage, tmp_path: Path) -> None:
+    first = submit(storage, write(tmp_path / "a.zip", "1"))
+    again = submit(storage, write(tmp_path / "a.zip", "22"))
+    assert again.partition == first.partition
+    assert again.fingerprint() != first.fingerprint()
 
 
-def test_a_new_version_without_its_video_is_refused_rather_than_paired_with_the_old_one(tmp_path: Path) -> None:
-    inbox = tmp_path / "inbox"
-    submit(inbox, write(tmp_path / "a.zip"), video=write(tmp_path / "a.mp4"))
+def test_an_upload_that_was_replaced_is_not_read_as_the_version_that_was_listed(
+    storage: Storage, tmp_path: Path
+) -> None:
+    first = submit(storage, write(tmp_path / "a.zip", "1"))
+    again = submit(storage, write(tmp_path / "a.zip", "22"))
+    with pytest.raises(StoreError) as caught:
+        storage.local(first.archive)
+    assert caught.value.code == "file_changed"
+    assert storage.local(again.archive).read_text() == "22"
+
+
+def test_a_new_version_without_its_video_is_refused_rather_than_paired_with_the_old_one(
+    storage: Storage, tmp_path: Path
+) -> None:
+    submit(storage, write(tmp_path / "a.zip"), video=write(tmp_path / "a.mp4"))
     with pytest.raises(GateError) as caught:
-        submit(inbox, tmp_path / "a.zip")
+        submit(storage, tmp_path / "a.zip")
     assert caught.value.code == "name_taken"
 
 
-def test_another_video_suffix_replaces_the_old_video(tmp_path: Path) -> None:
-    inbox = tmp_path / "inbox"
-    submit(inbox, write(tmp_path / "a.zip"), video=write(tmp_path / "a.mp4"))
-    assert submit(inbox, tmp_path / "a.zip", video=write(tmp_path / "a.mov")).video == inbox / "a.mov"
-    assert not (inbox / "a.mp4").exists()
+def test_another_video_suffix_replaces_the_old_video(storage: Storage, tmp_path: Path) -> None:
+    submit(storage, write(tmp_path / "a.zip"), video=write(tmp_path / "a.mp4"))
+    submit(storage, tmp_path / "a.zip", video=write(tmp_path / "a.mov"))
+    assert names(storage) == ["a.mov", "a.zip"]
 
 
 @pytest.mark.parametrize(("name", "code"), [("missing.zip", "not_a_file"), ("a.txt", "not_a_zip")])
-def test_what_is_not_an_export_is_refused(tmp_path: Path, name: str, code: str) -> None:
+def test_what_is_not_an_export_is_refused(storage: Storage, tmp_path: Path, name: str, code: str) -> None:
     write(tmp_path / "a.txt")
     with pytest.raises(ExportError) as caught:
-        submit(tmp_path / "inbox", tmp_path / name)
+        submit(storage, tmp_path / name)
     assert caught.value.code == code
+    assert names(storage) == []
 
 
-def test_a_gone_upload_is_a_typed_error(tmp_path: Path) -> None:
+def test_a_gone_upload_is_a_typed_error(storage: Storage) -> None:
     with pytest.raises(ExportError) as caught:
-        find_upload(tmp_path, "gone-123456")
+        find_upload(storage, "gone-123456")
     assert caught.value.code == "no_such_upload"

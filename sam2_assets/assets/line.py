@@ -27,7 +27,6 @@ from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import PastRun
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan, needs_approval
-from sam2_assets.workarea import lease
 
 TrainingForm = form_of(TrainingConfig)
 EvaluationForm = form_of(EvaluationSettings)
@@ -85,7 +84,7 @@ def _require_approval(station: Station, plan: Plan, scope: Scope) -> str:
     Raises:
         GateError: ``not_approved``.
     """
-    approval = approval_of(station.store.root, plan.plan_hash)
+    approval = approval_of(station.store.files, plan.plan_hash)
     if approval is not None:
         return f"{approval.approved_by}, {approval.approved_at.isoformat()}"
     if not needs_approval(plan):
@@ -120,7 +119,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             )
             with station.publish() as draft:
                 (draft.folder / PLAN_FILE).write_text(plan.to_json(), encoding="utf-8")
-            approved = not needs_approval(plan) or approval_of(station.store.root, plan.plan_hash) is not None
+            approved = not needs_approval(plan) or approval_of(station.store.files, plan.plan_hash) is not None
             return station.result(draft.published, showcase.of_plan(plan, approved, station.partition or "corpus"))
 
     @dg.asset(
@@ -144,7 +143,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             )
             approved_by = _require_approval(station, plan, scope)
             with (
-                lease(station.store.work, plan.plan_hash, f"run {context.run.run_id}") as held,
+                station.store.work(plan.plan_hash, f"run {context.run.run_id}") as held,
                 station.publish({"splits": splits}) as draft,
             ):
                 job = TrainingJob(

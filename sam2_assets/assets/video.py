@@ -42,7 +42,9 @@ def raw_export(context: dg.AssetExecutionContext, config: ImportForm, store: Sto
         fingerprint = upload.fingerprint()
         settings = station.settings().settings.importing
         with station.publish() as draft:
-            read_export(upload.archive, draft.folder, video=upload.video, settings=settings)
+            inbox = station.store.inbox
+            video = None if upload.video is None else inbox.local(upload.video)
+            read_export(inbox.local(upload.archive), draft.folder, video=video, settings=settings)
             write_section(settings, draft.folder)
             facts = showcase.of_export(draft.folder)
         return station.result(draft.published, {**facts, UPLOAD_FINGERPRINT: fingerprint})

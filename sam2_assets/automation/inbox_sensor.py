@@ -55,15 +55,10 @@ def plan_tick(
     # The cursor keeps what it knows of uploads that are gone: putting the same file back is not news.
     known = {**cursor, **by_hand}
     changed = [u for u in uploads if known.get(u.partition) != found[u.partition]]
-    launches = tuple(u for u in changed if now - _touched(u) >= SETTLE_S)[:most]
+    launches = tuple(u for u in changed if now - u.touched >= SETTLE_S)[:most]
     return TickPlan(
         launches, {**known, **{u.partition: found[u.partition] for u in launches}}, len(changed) - len(launches)
     )
-
-
-def _touched(upload: Upload) -> float:
-    paths = (upload.archive, upload.video, upload.settings)
-    return max(p.stat().st_mtime for p in paths if p is not None and p.exists())
 
 
 @dg.sensor(
@@ -82,13 +77,14 @@ def inbox_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> d
     if not plan.launches:
         context.update_cursor(json.dumps(plan.cursor, sort_keys=True))
         waiting = f", {plan.waiting} still being copied" if plan.waiting else ""
-        return dg.SkipReason(f"no new export among {len(uploads)} in {store.open().inbox}{waiting}")
+        return dg.SkipReason(f"no new export among {len(uploads)} in {store.open().inbox.shown()}{waiting}")
     known = set(context.instance.get_dynamic_partitions(str(videos.name)))
     new = [u.partition for u in plan.launches if u.partition not in known]
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
-                run_key=f"{upload.partition}:{upload.fingerprint()}",
+                # With the time: going back to contents that were imported before is a run of its own.
+                run_key=f"{upload.partition}:{upload.fingerprint()}:{upload.touched:.0f}",
                 partition_key=upload.partition,
                 tags={"sam2_assets/export": upload.object_key},
             )

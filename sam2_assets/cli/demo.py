@@ -26,7 +26,9 @@ from sam2_assets.cli.instance import Platform, Say, add_partition, open_platform
 from sam2_assets.evaluation import scoreboard
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE
-from sam2_assets.store import file_sha256, write_atomically
+from sam2_assets.storage import Storage
+from sam2_assets.storage.folder import write_atomically
+from sam2_assets.store import file_sha256
 from sam2_assets.training.plan import PLAN_FILE, Plan
 
 _SAMPLE = Path("var/sample")
@@ -86,14 +88,13 @@ def _base_model(clock: Clock) -> None:
     subprocess.run(command, check=True)
 
 
-def _write_settings(root: Path) -> None:
+def _write_settings(store: Storage) -> None:
     """The demo's settings, unless a person has changed them."""
-    path = root / PROJECT_FILE
-    if path.exists():
+    if store.read(PROJECT_FILE) is not None:
         return
     values = yaml.safe_load(files("sam2_assets.cli").joinpath("demo_settings.yaml").read_text(encoding="utf-8"))
     values["training"]["base_model"] = str(_BASE_MODEL.resolve())
-    write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
+    store.write(PROJECT_FILE, yaml.safe_dump(values, sort_keys=False).encode())
 
 
 def _import(platform: Platform, samples: list[SampleVideo], clock: Clock) -> int:
@@ -102,7 +103,7 @@ def _import(platform: Platform, samples: list[SampleVideo], clock: Clock) -> int
     imported = recorded(platform.instance, VIDEO.key("raw_export"), UPLOAD_FINGERPRINT)
     for number, sample in enumerate(samples, 1):
         upload = next((u for u in inbox.scan(store.inbox) if u.object_key == sample.export.name), None)
-        if upload is None or file_sha256(upload.archive) != file_sha256(sample.export):
+        if upload is None or file_sha256(store.inbox.local(upload.archive)) != file_sha256(sample.export):
             upload = inbox.submit(store.inbox, sample.export, video=sample.source)
         done = current(platform.instance, VIDEO.key("splits"), upload.partition) is not None
         if done and imported.get(upload.partition) == upload.fingerprint():
@@ -119,10 +120,9 @@ def _import(platform: Platform, samples: list[SampleVideo], clock: Clock) -> int
 def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None:
     """Plan, approve, train, evaluate, card and serve the corpus with one seed; its scores, or None if a run failed."""
     store = platform.store.open()
-    path = store.root / CORPUS_FILE
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    values = yaml.safe_load(store.files.read(CORPUS_FILE) or b"{}")
     values.setdefault("training", {})["seed"] = seed
-    write_atomically(path, yaml.safe_dump(values).encode())
+    store.files.write(CORPUS_FILE, yaml.safe_dump(values).encode())
     clock(f"planning the corpus, seed {seed}")
     if not run_here(platform, "plan_corpus", None, Say("  ")).success:
         return None
@@ -134,7 +134,7 @@ def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None
         f"plan {plan.plan_hash[:12]}: {plan.data.train_samples} samples, {plan.estimate.steps} steps, "
         f"about {plan.estimate.seconds / 60:.0f} min; approved by the demo"
     )
-    approve(store.root, plan.plan_hash, _APPROVER)
+    approve(store.files, plan.plan_hash, _APPROVER)
     if not _made_from(platform, plan):
         clock("training, evaluating, writing the card, serving")
         outcome = run_here(platform, "train_corpus", None, Say("  "))
@@ -165,7 +165,7 @@ def run(seeds: int) -> int:
     with open_platform() as platform:
         samples = _sample(clock)
         _base_model(clock)
-        _write_settings(platform.store.open().root)
+        _write_settings(platform.store.open().files)
         if _import(platform, samples, clock):
             return 1
         for seed in range(seeds):

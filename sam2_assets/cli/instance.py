@@ -64,7 +64,7 @@ def open_platform() -> Iterator[Platform]:
     os.chdir(home)
     try:
         with dg.DagsterInstance.get() as instance:
-            root = str(Path(default_root()).resolve())
+            root = default_root()
             yield Platform(instance, StoreResource(root=root), build_definitions(root))
     finally:
         os.chdir(before)

@@ -33,8 +33,9 @@ from sam2_assets.cli.instance import (
 from sam2_assets.cli.printing import Lines
 from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.quality import refuse_pointless_waivers
-from sam2_assets.settings import CORPUS_FILE, Layer, describe, read_layer, resolve
-from sam2_assets.store import write_atomically
+from sam2_assets.resources.store import settings_file
+from sam2_assets.settings import Layer, describe, parse_layer, read_layer, resolve
+from sam2_assets.storage import Storage
 from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
 
 STATIONS = (
@@ -140,7 +141,7 @@ def _plan_waits(platform: Platform, made: Mapping[str, Materialized]) -> bool:
         return False
     opened = platform.store.open()
     plan = Plan.read(opened.open(made["training_plan"].ref) / PLAN_FILE)
-    return needs_approval(plan) and approval_of(opened.root, plan.plan_hash) is None
+    return needs_approval(plan) and approval_of(opened.files, plan.plan_hash) is None
 
 
 def status(name: str | None) -> None:
@@ -251,12 +252,9 @@ def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None
         return
     with open_platform() as platform:
         _, partition = _scope(name)
-        opened = platform.store.open()
-        sidecar = (
-            opened.root / CORPUS_FILE if partition is None else inbox.find_upload(opened.inbox, partition).settings
-        )
         if changes:
-            _change(sidecar, changes)
+            files = platform.store.open().files
+            _change(files, settings_file(files, partition), changes)
         resolved = platform.store.settings(partition)
         values = resolved.settings.model_dump(mode="json")
         table = Table("setting", "value", "from")
@@ -283,8 +281,8 @@ def _typed(text: str) -> Any:
     return text if isinstance(value, dict) and not text.lstrip().startswith("{") else value
 
 
-def _change(sidecar: Path, changes: Sequence[str]) -> None:
-    values: dict[str, Any] = dict(read_layer(sidecar).values)
+def _change(files: Storage, sidecar: str, changes: Sequence[str]) -> None:
+    values: dict[str, Any] = dict(parse_layer(files.read(sidecar), files.shown(sidecar)).values)
     for change in changes:
         path, separator, text = change.partition("=")
         if not separator or "." not in path:
@@ -298,9 +296,9 @@ def _change(sidecar: Path, changes: Sequence[str]) -> None:
             place[section] = inside if isinstance(inside, dict) else {}
             place = place[section]
         place[last] = _typed(text)
-    _refuse_bad(Layer(str(sidecar), values))
-    write_atomically(sidecar, yaml.safe_dump(values, allow_unicode=True, sort_keys=False).encode())
-    print(f"written: {sidecar}")
+    _refuse_bad(Layer(files.shown(sidecar), values))
+    files.write(sidecar, yaml.safe_dump(values, allow_unicode=True, sort_keys=False).encode())
+    print(f"written: {files.shown(sidecar)}")
 
 
 def approve(name: str, by: str | None, *, run: bool) -> int:
@@ -317,7 +315,7 @@ def approve(name: str, by: str | None, *, run: bool) -> int:
             )
         opened = platform.store.open()
         plan = Plan.read(opened.open(found.ref) / PLAN_FILE)
-        approval = record_approval(opened.root, plan.plan_hash, by or getpass.getuser())
+        approval = record_approval(opened.files, plan.plan_hash, by or getpass.getuser())
         figures = plan.estimate
         print(
             f"plan {plan.plan_hash[:12]} of {name}: {plan.base.name}, {figures.steps} steps, "

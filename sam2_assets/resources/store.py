@@ -10,16 +10,21 @@ from typing import Any
 import dagster as dg
 
 from sam2_assets.inbox import find_upload
-from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE, Layer, Resolved, read_layer, resolve
-from sam2_assets.store import Store
+from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE, Layer, Resolved, parse_layer, resolve
+from sam2_assets.storage import Storage, is_url, open_storage
+from sam2_assets.store import INBOX, Store
 
 ROOT_VARIABLE = "SAM2_ASSETS_ROOT"
 DEFAULT_ROOT = "var/store"
 
 
 def default_root() -> str:
-    """The store's root: ``$SAM2_ASSETS_ROOT``, else ``var/store`` under the working directory."""
-    return os.environ.get(ROOT_VARIABLE, DEFAULT_ROOT)
+    """The store's root: ``$SAM2_ASSETS_ROOT`` (a folder or ``s3://bucket/prefix``), else ``var/store``.
+
+    Folders are made absolute: they count from the working directory of whoever asks first.
+    """
+    root = os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT
+    return root if is_url(root) else str(Path(root).resolve())
 
 
 class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -29,7 +34,7 @@ class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def open(self) -> Store:
         """The store behind it."""
-        return Store(Path(self.root))
+        return Store(open_storage(self.root))
 
     def settings(self, partition: str | None, launchpad: Mapping[str, Any] | None = None) -> Resolved:
         """The settings for a partition (None: the corpus), see ``sam2_assets.settings``.
@@ -38,7 +43,18 @@ class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: for any layer that cannot be followed.
             ExportError: when the partition's upload is gone.
         """
-        store = self.open()
-        sidecar = store.root / CORPUS_FILE if partition is None else find_upload(store.inbox, partition).settings
-        layers = [read_layer(store.root / PROJECT_FILE), read_layer(sidecar)]
+        files = self.open().files
+        names = [PROJECT_FILE, settings_file(files, partition)]
+        layers = [parse_layer(files.read(name), files.shown(name)) for name in names]
         return resolve([*layers, Layer("launchpad", launchpad or {})])
+
+
+def settings_file(files: Storage, partition: str | None) -> str:
+    """The name of a partition's own settings file (None: the corpus's), whether it is there or not.
+
+    Raises:
+        ExportError: when the partition's upload is gone.
+    """
+    if partition is None:
+        return CORPUS_FILE
+    return f"{INBOX}/{find_upload(files.below(INBOX), partition).settings_name}"

@@ -161,7 +161,7 @@ def seed_of(home: Home, sample: SampleVideo, form: dict[str, t.Any] | None, side
     with home.platform() as platform:
         partition = submit(platform, sample)
         if sidecar is not None:
-            (platform.store.open().inbox / f"{sample.export.stem}.settings.yaml").write_text(sidecar)
+            platform.store.open().inbox.write(f"{sample.export.stem}.settings.yaml", sidecar.encode())
         platform.instance.add_dynamic_partitions("videos", [partition])
         config = {"ops": {"splits": {"config": form}}} if form else {}
         job = platform.definitions.resolve_job_def("ingest_to_splits")

@@ -68,7 +68,7 @@ def test_a_real_export_reaches_its_splits_and_its_gates_tell_what_stops_the_trai
     source = shared_exports / "sources" / f"{Path(name).name}.mp4"
     video = source if name.startswith("demo/") and source.exists() else None
     # Both versions of a video carry one file name; a partition is named after the path in the inbox.
-    folder = platform.store.open().inbox / Path(name).parent
+    folder = platform.store.open().inbox.below(Path(name).parent.as_posix())
     inbox.submit(folder, shared_exports / f"{name}.zip", video=video)
     partition = inbox.partition_key(f"{name}.zip")
     outcome = real_home.run(platform, "ingest", partition)

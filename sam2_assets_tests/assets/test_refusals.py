@@ -76,7 +76,7 @@ def test_bad_input_never_loses_the_good_version(home: Home, tmp_path: Path, samp
         assert home.run(platform, "ingest_to_splits", partition).success
         before = current(platform.instance, VIDEO.key("splits"), partition)
         bad = corrupted(sample_videos[0].export, tmp_path / sample_videos[0].export.name)
-        (platform.store.open().inbox / sample_videos[0].source.name).unlink()
+        platform.store.open().inbox.remove(sample_videos[0].source.name)
         inbox.submit(platform.store.open().inbox, bad)
         assert not home.run(platform, "ingest_to_splits", partition).success
         after = current(platform.instance, VIDEO.key("splits"), partition)
@@ -114,7 +114,7 @@ def test_a_manual_run_over_a_failed_gate_or_an_unapproved_plan_is_refused_with_t
         approve_plan(platform, VIDEO, partition)
         # The upload is replaced by one without its video: its overlay gate fails, the old plan stays.
         store = platform.store.open()
-        (store.inbox / sample_videos[0].source.name).unlink()
+        store.inbox.remove(sample_videos[0].source.name)
         assert not home.run(platform, "ingest", partition).success
         (why,) = run_one(platform.definitions, platform.instance, "training_plan", partition)
         assert "gate burnt_in_overlay failed" in why

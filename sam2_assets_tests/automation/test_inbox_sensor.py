@@ -16,6 +16,7 @@ from sam2_assets.automation.inbox_sensor import MOST_PER_TICK, SETTLE_S, TickPla
 from sam2_assets.inbox import Upload, scan
 from sam2_assets.partitions import videos
 from sam2_assets.resources import StoreResource
+from sam2_assets.storage import FolderStorage
 
 NOW = 2_000_000_000.0
 
@@ -29,7 +30,7 @@ def put(path: Path, text: str = "x", *, age: float = 100.0, now: float = NOW) ->
 
 
 def plan(inbox: Path, cursor: dict[str, str] | None = None, most: int = MOST_PER_TICK) -> TickPlan:
-    return plan_tick(scan(inbox), cursor or {}, now=NOW, most=most)
+    return plan_tick(scan(FolderStorage(inbox)), cursor or {}, now=NOW, most=most)
 
 
 def keys(launches: tuple[Upload, ...]) -> list[str]:
@@ -140,7 +141,7 @@ def test_every_export_becomes_a_partition_and_a_run_of_it_named_after_the_upload
     for name in ("a.zip", "day 1/b.zip"):
         put_old(tmp_path / "inbox" / name)
     outcome = tick(instance, tmp_path)
-    uploads = scan(tmp_path / "inbox")
+    uploads = scan(FolderStorage(tmp_path / "inbox"))
     assert [r.partition_key for r in requests(outcome)] == [u.partition for u in uploads]
     assert [r.tags["sam2_assets/export"] for r in requests(outcome)] == ["a.zip", "day 1/b.zip"]
     assert set(instance.get_dynamic_partitions(str(videos.name))) == {u.partition for u in uploads}
@@ -187,7 +188,7 @@ def test_what_was_imported_by_hand_is_not_imported_again_unless_it_changed(
 ) -> None:
     put_old(tmp_path / "inbox" / "a.zip")
     put_old(tmp_path / "inbox" / "b.zip")
-    a, b = scan(tmp_path / "inbox")
+    a, b = scan(FolderStorage(tmp_path / "inbox"))
     imported(instance, a, a.fingerprint())
     imported(instance, b, "of an older version")
     outcome = tick(instance, tmp_path)
@@ -204,7 +205,7 @@ def test_a_version_imported_by_hand_after_an_earlier_one_was_launched_is_not_imp
     first = tick(instance, tmp_path)
     assert isinstance(first, dg.SensorResult)
     put_old(tmp_path / "inbox" / "a.zip", "second", age=500)
-    (upload,) = scan(tmp_path / "inbox")
+    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
     imported(instance, upload, upload.fingerprint())
     assert isinstance(tick(instance, tmp_path, first.cursor), dg.SkipReason)
 
@@ -213,7 +214,7 @@ def test_a_tick_that_launches_nothing_still_remembers_what_was_imported_by_hand(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     put_old(tmp_path / "inbox" / "a.zip")
-    (upload,) = scan(tmp_path / "inbox")
+    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
     imported(instance, upload, upload.fingerprint())
     store = {"store": StoreResource(root=str(tmp_path))}
     context = dg.build_sensor_context(instance=instance, cursor=None, resources=store)
@@ -225,17 +226,17 @@ def test_going_back_to_a_version_that_was_launched_before_is_news(tmp_path: Path
     put(tmp_path / "a.zip", "first", age=900)
     launched = plan(tmp_path).cursor
     put(tmp_path / "a.zip", "second", age=500)
-    (upload,) = scan(tmp_path)
+    (upload,) = scan(FolderStorage(tmp_path))
     by_hand = {upload.partition: upload.fingerprint()}
     seen = plan_tick([upload], launched, by_hand, now=NOW)
     assert seen.launches == ()
     put(tmp_path / "a.zip", "first", age=900)
-    assert keys(plan_tick(scan(tmp_path), seen.cursor, by_hand, now=NOW).launches) == ["a.zip"]
+    assert keys(plan_tick(scan(FolderStorage(tmp_path)), seen.cursor, by_hand, now=NOW).launches) == ["a.zip"]
 
 
 def test_a_launch_whose_run_failed_is_not_repeated_every_tick(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     put_old(tmp_path / "inbox" / "a.zip")
-    (upload,) = scan(tmp_path / "inbox")
+    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
     imported(instance, upload, "of the good version before")
     first = tick(instance, tmp_path)
     assert isinstance(first, dg.SensorResult)
