@@ -16,7 +16,7 @@ from sam2_assets.errors import Sam2AssetsError, SettingsError
 from sam2_assets.exports import read_export
 from sam2_assets.quality import CHECKS, Findings, Verdict, assess, report_page
 from sam2_assets.settings import read_layer, resolve
-from sam2_assets.store import write_atomically
+from sam2_assets.storage.folder import write_atomically
 from sam2_assets.tables import Tables
 
 _MOST_LABELS = 12
