@@ -10,15 +10,17 @@ import base64
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 from PIL import Image
 
-from sam2_assets.quality import Findings, Severity
-from sam2_assets.quality.pictures import preview_picture
+from sam2_assets.quality import Findings, Severity, preview_picture
+from sam2_assets.quality.findings import QUALITY_FILE
+from sam2_assets.quality.rows import rows
 from sam2_assets.tables import Tables
 from sam2_assets.training.plan import Plan
 
@@ -26,6 +28,10 @@ Facts = dict[str, Any]
 _PREVIEW_FRAMES = 6
 _PREVIEW_WIDTH = 900
 _PAGE_PICTURE_WIDTH = 640
+_MOST_PICTURE_BYTES = 400_000
+"""Of the pictures inside one Markdown page: every materialization stays in the event log for good."""
+_MOST_FINDINGS = 50
+_LONGEST = 300
 _PICTURE_LINK = re.compile(r"!\[((?:\\.|[^\]\\])*)\]\(([^)\s:]+)\)")
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
@@ -50,22 +56,62 @@ def picture(data: bytes, width: int, caption: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{caption}]({_data_uri(data, width)})")
 
 
-def page(path: Path) -> dg.MarkdownMetadataValue:
+def page(path: Path, most_bytes: int = _MOST_PICTURE_BYTES) -> dg.MarkdownMetadataValue:
     """A Markdown file of an artifact, its pictures inside: the UI cannot follow a link into the artifact's folder.
 
     Metadata for a model hub at the top of the file is left out; the UI would print it as a heading.
-    """
 
+    Args:
+        path: of the file.
+        most_bytes: of all pictures; those that do not fit are named instead, in the order of the page.
+    """
     folder = path.parent.resolve()
+    room = most_bytes
 
     def inlined(link: re.Match[str]) -> str:
+        nonlocal room
         linked = (folder / link[2]).resolve()
         if not linked.is_relative_to(folder) or not linked.is_file():
             return link[0]
-        return f"![{link[1]}]({_data_uri(linked.read_bytes(), _PAGE_PICTURE_WIDTH)})"
+        address = _data_uri(linked.read_bytes(), _PAGE_PICTURE_WIDTH)
+        if len(address) > room:
+            return f"(picture in the artifact: `{link[2]}`)"
+        room -= len(address)
+        return f"![{link[1]}]({address})"
 
     text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8"))
     return dg.MetadataValue.md(_PICTURE_LINK.sub(inlined, text))
+
+
+def table(entries: Sequence[Mapping[str, Any]], **columns: str) -> dg.TableMetadataValue:
+    """A table of the UI.
+
+    Args:
+        entries: one a row, values by column; what an entry lacks stays empty.
+        columns: name to ``string``, ``int`` or ``float``, in order.
+    """
+    records = [dg.TableRecord({name: row.get(name) for name in columns}) for row in entries]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(n, kind) for n, kind in columns.items()]))
+
+
+def findings_table(found: pd.DataFrame) -> dg.TableMetadataValue:
+    """Rows of the findings as a table of the UI."""
+    records = [
+        {
+            "check": row.check,
+            "frame_index": None if pd.isna(row.frame_index) else int(row.frame_index),
+            "object_id": None if pd.isna(row.object_id) else int(row.object_id),
+            "value": None if pd.isna(row.value) else float(row.value),
+            "message": clipped(row.message),
+        }
+        for row in rows(found)
+    ]
+    return table(records, check="string", frame_index="int", object_id="int", value="float", message="string")
+
+
+def clipped(text: str) -> str:
+    """A message as the UI shows it: a label in it may be as long as a book."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _shares(counts: Mapping[Any, int], of: str = "label") -> dg.TableMetadataValue:
@@ -112,21 +158,50 @@ def of_dataset(folder: Path) -> Facts:
 
 
 def of_report(folder: Path, findings: Findings) -> Facts:
-    """The report itself, the way to its page with pictures, and the numbers of failures."""
+    """The report itself, what was found as tables, and the counts, which the UI plots from version to version."""
+    counts = _json(folder / QUALITY_FILE)["counts"]
+    failed = findings.table[findings.table["severity"] != str(Severity.INFO)]
+    complaints = [
+        {
+            "check": verdict.check_id,
+            "severity": str(verdict.severity),
+            "findings": verdict.count,
+            "stops": str(verdict.gates) if verdict.stops else "waived" if verdict.waived else "",
+            "example": clipped(verdict.examples[0]) if verdict.examples else "",
+            "remedy": verdict.remedy,
+        }
+        for verdict in (*findings.failing(Severity.ERROR), *findings.waived, *findings.failing(Severity.WARNING))
+    ]
+    facts: Facts = {"report": page(folder / "report.md")}
+    if complaints:
+        kinds = {"check": "string", "severity": "string", "findings": "int", "stops": "string"}
+        facts["failed_checks"] = table(complaints, **kinds, example="string", remedy="string")
+        facts["first_findings"] = findings_table(failed.head(_MOST_FINDINGS))
+    if findings.waived:
+        waived = [{"check": v.check_id, "reason": v.waived_reason} for v in findings.waived]
+        facts["waivers"] = table(waived, check="string", reason="string")
     return {
-        "report": page(folder / "report.md"),
+        **facts,
         "errors": len(findings.failing(Severity.ERROR)),
         "warnings": len(findings.failing(Severity.WARNING)),
-        "waived": ", ".join(verdict.check_id for verdict in findings.waived) or "none",
+        "waived": len(findings.waived),
+        "findings": len(failed),
+        **counts,
     }
 
 
 def of_splits(folder: Path) -> Facts:
-    """Sizes of the splits and the evidence that they do not leak."""
+    """Sizes of the splits, the waivers that hold, the videos left out, and the evidence that nothing leaks."""
     record = _json(folder / "splits.json")
+    facts: Facts = {}
+    if record["waivers"]:
+        facts["waivers"] = table(record["waivers"], partition="string", gate="string", reason="string")
+    if record["rejected"]:
+        facts["rejected"] = table(record["rejected"], partition="string", reason="string")
     return {
         **{f"{name}_frames": count for name, count in record["counts"].items()},
         "rejected_videos": len(record["rejected"]),
+        **facts,
         "evidence": dg.MetadataValue.json(record),
     }
 

@@ -15,11 +15,9 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from sam2_assets.assets.lineage import EVALUATED, Materialized, closes
+from sam2_assets.checks.verdicts import WAIVABLE, waiver_command
 from sam2_assets.errors import GateError
-from sam2_assets.quality import CHECKS
 
-WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
-"""Gates that a person may open with a reason."""
 _PAGE = 50
 
 
@@ -61,13 +59,12 @@ def require_gates(instance: dg.DagsterInstance, data: Materialized, gates: Seque
                 "gate_failed",
                 f"gate {gate.name} failed{': ' + why if why else ''}",
                 file=data.name,
-                remedy=_remedy(gate.name, evaluation),
+                remedy=_remedy(gate.name, evaluation, data.partition),
             )
 
 
-def _remedy(gate: str, evaluation: dg.AssetCheckEvaluation | None) -> str:
+def _remedy(gate: str, evaluation: dg.AssetCheckEvaluation | None, partition: str | None) -> str:
     given = str(evaluation.metadata["remedy"].value) if evaluation and "remedy" in evaluation.metadata else ""
     if gate not in WAIVABLE:
         return given or "Materialize it again with better data."
-    waiver = f"Or waive it with a reason, which the model card prints: quality.waivers.{gate}=REASON in the settings."
-    return f"{given} {waiver}".strip()
+    return f"{given} Or accept it, with a reason that the model card prints: {waiver_command(gate, partition)}".strip()

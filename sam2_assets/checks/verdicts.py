@@ -9,9 +9,12 @@ from typing import Any
 import dagster as dg
 
 from sam2_assets.assets.lineage import Materialized
-from sam2_assets.quality import Check, Findings, Severity, Verdict
+from sam2_assets.assets.showcase import clipped, findings_table
+from sam2_assets.quality import CHECKS, Check, Findings, Severity, Verdict
 
 _MOST_ROWS = 8
+WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
+"""Gates that a person may open with a reason."""
 # Partitioned checks are a preview of Dagster, which is why its version is pinned exactly. Without partitions one bad
 # video would block all others.
 warnings.filterwarnings(
@@ -30,24 +33,6 @@ def spec(check: Check, asset: dg.AssetKey, partitions: dg.PartitionsDefinition[s
     )
 
 
-def _rows(findings: Findings, check_id: str) -> dg.TableMetadataValue | None:
-    found = findings.of(check_id).head(_MOST_ROWS)
-    if found.empty:
-        return None
-    columns = ["frame_index", "object_id", "value", "message"]
-    records = [
-        dg.TableRecord({c: None if row[c] is None or row[c] != row[c] else _plain(row[c]) for c in columns})
-        for row in found[columns].astype(object).where(found[columns].notna(), None).to_dict("records")
-    ]
-    kinds = {"frame_index": "int", "object_id": "int", "value": "float", "message": "string"}
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, kinds[name]) for name in columns])
-    return dg.MetadataValue.table(records, schema)
-
-
-def _plain(value: object) -> str | int | float:
-    return value if isinstance(value, str | int | float) else str(value)
-
-
 def message_of(verdict: Verdict) -> str:
     """One line: waived with the reason, the first example with the number of others, or "ok"."""
     if verdict.waived_reason is not None:
@@ -55,7 +40,12 @@ def message_of(verdict: Verdict) -> str:
     if not verdict.examples:
         return "ok"
     others = f" (and {verdict.count - 1} more)" if verdict.count > 1 else ""
-    return f"{verdict.examples[0]}{others}"
+    return f"{clipped(verdict.examples[0])}{others}"
+
+
+def waiver_command(check_id: str, partition: str | None) -> str:
+    """What to type to accept a check's failure for one export."""
+    return f'sam2-assets settings {partition or "PARTITION"} --set "quality.waivers.{check_id}=YOUR REASON"'
 
 
 def results(
@@ -71,9 +61,11 @@ def results(
         }
         if verdict.threshold is not None:
             metadata["threshold"] = f"quality.{verdict.threshold[0]} = {verdict.threshold[1]:g}"
-        rows = _rows(findings, verdict.check_id)
-        if rows is not None:
-            metadata["failing_rows"] = rows
+        if verdict.stops and verdict.measured and verdict.check_id in WAIVABLE:
+            metadata["to_accept_it"] = waiver_command(verdict.check_id, data.partition)
+        found = findings.of(verdict.check_id)
+        if len(found):
+            metadata["failing_rows"] = findings_table(found.head(_MOST_ROWS))
         yield dg.AssetCheckResult(
             asset_key=asset,
             check_name=verdict.check_id,

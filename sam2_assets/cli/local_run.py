@@ -110,7 +110,7 @@ def _prepare(path: Path) -> PreparedRun:
     for number, export in enumerate(exports, 1):
         print(f"[{number}/{len(exports)}] {export.archive.name}", flush=True)
         raw, dataset = _import(export, out / "videos", settings)
-        findings = assess(Tables.read(raw), raw, settings.quality, stage=Stage.TRAINING_PLAN)
+        findings = assess(Tables.read(raw), raw, settings.quality)
         for verdict in findings.stopping(Stage.TRAINING_PLAN):
             raise GateError(
                 "gate_failed",
@@ -122,9 +122,7 @@ def _prepare(path: Path) -> PreparedRun:
         datasets[video_id] = dataset
         imports[export.archive.stem] = raw
         digest = hashlib.sha256("".join(file_sha256(p) for p in sorted((dataset / "data").iterdir())).encode())
-        sources.append(
-            Source(video_id, export.archive.stem, dataset, {"sha256": digest.hexdigest()}, settings.quality.waivers)
-        )
+        sources.append(Source(video_id, export.archive.stem, dataset, {"sha256": digest.hexdigest()}, findings.waivers))
     splits = _fresh(out / "splits")
     split(sources, splits, settings.splitting)
     table = read_splits(splits)

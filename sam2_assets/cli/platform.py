@@ -12,14 +12,15 @@ from typing import Any
 import dagster as dg
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from sam2_assets import inbox
 from sam2_assets.approvals import approval_of
 from sam2_assets.approvals import approve as record_approval
 from sam2_assets.assets.lineage import Materialized, current
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
-from sam2_assets.checks.gates import WAIVABLE, verdict
+from sam2_assets.checks.gates import verdict
+from sam2_assets.checks.verdicts import WAIVABLE, waiver_command
 from sam2_assets.cli.instance import (
     Outcome,
     Platform,
@@ -152,7 +153,7 @@ def status(name: str | None) -> None:
             scope, partition = _require_known(platform, name)
             _print_one(console, platform, scope, partition, name)
             return
-        table = Table("partition", "export", "reached", "what it waits for")
+        table = Table(Column("partition", no_wrap=True), "export", "reached", "what it waits for")  # keys are copied
         uploads = {u.partition: u.object_key for u in inbox.scan(platform.store.open().inbox)}
         for partition in sorted({*platform.instance.get_dynamic_partitions("videos"), *uploads}):
             made = _furthest(platform, VIDEO, partition)
@@ -194,12 +195,12 @@ def _print_one(console: Console, platform: Platform, scope: Scope, partition: st
         lines.say(f"to do: {gate.remedy}", indent=2)
         if gate.waivable:
             lines.say("or accept it, with a reason that the model card will print:", indent=2)
-            lines.command(f'sam2-assets settings {name} --set "quality.waivers.{gate.name}=YOUR REASON"', indent=4)
+            lines.command(waiver_command(gate.name, name), indent=4)
     if closed and partition is not None:
         lines.say("after a change: submit the export again; with make ui running, the inbox sensor sees it.")
     # A step that met a closed gate would only repeat it.
     for reason in _last_failure(platform, partition):
-        if not any(f"gate {gate.name} failed" in reason for gate in closed):
+        if not any(gate.name in reason for gate in closed):
             lines.say(f"failed: {reason}", style="red")
     if _plan_waits(platform, made):
         console.print(f"next: sam2-assets approve {name}")

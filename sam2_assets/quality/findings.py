@@ -185,6 +185,11 @@ class Findings:
         """The failures that were accepted by a waiver."""
         return tuple(v for v in self.verdicts if v.waived)
 
+    @property
+    def waivers(self) -> dict[str, str]:
+        """Check to the reason for which its failure was accepted; a waiver that nothing needs is not among them."""
+        return {v.check_id: v.waived_reason for v in self.verdicts if v.waived_reason is not None}
+
     def as_dict(self) -> dict[str, Any]:
         """The content of ``quality.json``, apart from the counts of the tables."""
         outcome = Counter(
@@ -199,7 +204,7 @@ class Findings:
                 for stage in self.stages
             },
             "outcome": dict(sorted(outcome.items())),
-            "waivers": {v.check_id: v.waived_reason for v in self.waived},
+            "waivers": self.waivers,
             "thresholds": self.settings.model_dump(mode="json", exclude={"waivers"}),
             "verdicts": [v.as_dict() for v in self.verdicts],
         }

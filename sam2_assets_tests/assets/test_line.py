@@ -92,6 +92,7 @@ def test_the_metadata_panel_shows_pictures_tables_and_the_report(trained: Traine
         assert str(metadata("raw_export")["preview"].value).startswith("![masks and boxes](data:image/jpeg;base64,")
         assert isinstance(metadata("raw_export")["labels"], dg.TableMetadataValue)
         assert "# " in str(metadata("quality_report")["report"].value)
+        assert metadata("quality_report")["frames"].value == 40
         assert "data:image/jpeg" in str(metadata("lora_adapter")["loss_curve"].value)
         assert "majority" in str(metadata("evaluation")["scoreboard"].value).lower()
 
@@ -129,3 +130,15 @@ def test_an_overlay_export_without_its_video_reaches_splits_and_stops_there(
         assert home.run(platform, "ingest", partition).success
         record = json.loads((home.artifact(platform, VIDEO, "splits", partition) / "splits.json").read_text())
         assert [(w["gate"], w["reason"]) for w in record["waivers"]] == [("burnt_in_overlay", "a trial")]
+        report = home.artifact(platform, VIDEO, "quality_report", partition) / "report.md"
+        assert "Accepted because: a trial" in report.read_text(encoding="utf-8")
+
+        # It goes into the corpus under the name of its video; a waiver that a clean video does not need does not.
+        other = submit(platform, sample_videos[1])
+        home.command("settings", other, "--set", "quality.waivers.burnt_in_overlay=just in case", check=True)
+        assert home.run(platform, "ingest_to_splits", other).success
+        assert home.run(platform, "plan_corpus", None).success
+        record = json.loads((home.artifact(platform, CORPUS, "splits", None) / "splits.json").read_text())
+        assert {source["partition"] for source in record["sources"]} == {partition, other}
+        waived = [(w["partition"], w["gate"], w["reason"]) for w in record["waivers"]]
+        assert waived == [(partition, "burnt_in_overlay", "a trial")]
