@@ -35,8 +35,8 @@ def guessing(task: str, found: Mapping[str, Any]) -> str:
     share, majority = found["most_frequent_answer"], found["majority"]
     counted = "answers" if found["kind"] == Kind.TEXT else "objects"
     return (
-        f"- {task}: no single true answer makes up more than {share['share']:.1%} of the {found['samples']} test "
-        f"answers ({quoted(share['answer'])}); the majority baseline always says {quoted(majority['text'])}, which is "
+        f"- {task}: the most frequent true answer makes up {share['share']:.1%} of the {found['samples']} test answers "
+        f"({quoted(share['answer'])}); the majority baseline always says {quoted(majority['text'])}, which is "
         f"{majority['share']:.1%} of the {majority['counted']} training {counted}."
     )
 

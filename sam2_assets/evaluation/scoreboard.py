@@ -62,7 +62,7 @@ def scoreboard(scores: Mapping[str, Any]) -> Table:
 
     title = f"test split: {split_size(scores)}"
     for task, found in scores["tasks"].items():
-        title += f"\n{task}: no single true answer makes up more than {found['most_frequent_answer']['share']:.1%}"
+        title += f"\n{task}: the most frequent true answer makes up {found['most_frequent_answer']['share']:.1%}"
     table = Table(title=title, caption=caption(scores), caption_justify="left")
     table.add_column("")
     tasks = scores["tasks"]
@@ -101,6 +101,31 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str
     escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines]
     ruler = "|" + "---|" * len(header)
     return "\n".join(["| " + " | ".join(header) + " |", ruler, *("| " + " | ".join(line) + " |" for line in escaped)])
+
+
+def verdicts(score: Mapping[str, Any], least_blocks: int) -> list[str]:
+    """What may be said of a score's differences: sure leads, then where the model is no better, then what is open.
+
+    Args:
+        score: one of ``scores.json``.
+        least_blocks: so many temporal blocks an interval needs.
+    """
+    words = {"base": "the base model", "control": "the control", "majority": "the majority baseline"}
+    sign = 1 if score["higher_is_better"] else -1
+    leads = {name: sign * entry["value"] for name, entry in score["adapter_minus"].items()}
+    sure = [name for name, entry in score["adapter_minus"].items() if entry["excludes_zero"] and leads[name] > 0]
+    behind = [name for name, lead in leads.items() if lead <= 0]
+    unsure = [name for name in leads if name not in sure and name not in behind]
+    sentences = []
+    if sure:
+        sentences.append(f"The interval of its lead excludes 0 over {', '.join(words[name] for name in sure)}.")
+    if behind:
+        sentences.append(f"It is no better than {', '.join(words[name] for name in behind)}.")
+    if unsure:
+        measured = all(score["adapter_minus"][name]["low"] is not None for name in unsure)
+        why = "the interval includes 0" if measured else f"fewer than {least_blocks} temporal blocks give no interval"
+        sentences.append(f"Its lead over {', '.join(words[name] for name in unsure)} is not certain: {why}.")
+    return sentences
 
 
 def split_size(scores: Mapping[str, Any]) -> str:

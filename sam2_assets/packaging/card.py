@@ -12,7 +12,7 @@ import jinja2
 
 from sam2_assets.coordinates import Convention
 from sam2_assets.evaluation.report import guessing, quoted
-from sam2_assets.evaluation.scoreboard import caption, markdown, markdown_table, split_size
+from sam2_assets.evaluation.scoreboard import caption, markdown, markdown_table, split_size, verdicts
 from sam2_assets.evaluation.scores import headline
 from sam2_assets.packaging.evidence import Evidence
 from sam2_assets.packaging.front_matter import front_matter
@@ -95,13 +95,7 @@ def _headline(scores: Mapping[str, Any]) -> str:
     task, name = headline(scores)
     score = scores["tasks"][task]["scores"][name]
     systems = {system: f"{entry['value']:.3f}" for system, entry in score["systems"].items()}
-    beaten = [name for name, entry in score["adapter_minus"].items() if entry["excludes_zero"] and entry["value"] > 0]
-    words = {"base": "the base model", "control": "the control", "majority": "the majority baseline"}
-    proof = (
-        f"The interval of its lead excludes 0 over {', '.join(words[name] for name in beaten)}."
-        if beaten
-        else "No lead over base model, control or majority baseline is certain: no interval excludes 0."
-    )
+    proof = " ".join(verdicts(score, scores["bootstrap"]["least_blocks"]))
     return (
         f"**{score['title'].capitalize()} of task `{task}`: {systems['adapter']}** (base model without adapter "
         f"{systems['base']}, control without the right picture {systems['control']}, majority baseline "

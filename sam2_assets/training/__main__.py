@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from pathlib import Path
 
 from sam2_assets.training.child import run_child
@@ -17,8 +16,6 @@ from sam2_assets.training.stopping import StopRequest
 def _train(file: Path, reporter: Reporter, stop: StopRequest) -> None:
     # cuBLAS is deterministic only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # The library's notes to its own developers would bury the one line that a user must see.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     execute(TrainingJob.read(file), reporter, stop)
 
 

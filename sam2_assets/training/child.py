@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,8 @@ def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None
     options = parser.parse_args(arguments)
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
+    # The library's notes to its own developers would bury the one line that a user must see.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     with reporting(quiet=options.quiet) as reporter:
         stop = StopRequest()
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 EVENTS_FILE = "events.out.tfevents.training"
+_FEW_POINTS = 30
 
 History = Sequence[Mapping[str, Any]]
 
@@ -82,16 +83,21 @@ def draw_loss(file: Path, points: Sequence[Point], validation: Sequence[tuple[in
     """Draw training and validation loss over steps as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4.5), dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.plot([point.step for point in points], [point.loss for point in points], label="training")
+    # A line through one point is nothing to see.
+    marked = "o-" if len(points) <= _FEW_POINTS else "-"
+    axes.plot([point.step for point in points], [point.loss for point in points], marked, label="training")
     if validation:
         axes.plot([step for step, _ in validation], [loss for _, loss in validation], "o-", label="validation")
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("cross-entropy per answer token")
+    axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     # matplotlib's version would otherwise be written into the picture.

@@ -159,7 +159,7 @@ def _checks(config: TrainingConfig, data: DataIdentity, figures: Estimate) -> li
         _check(
             "fits_card",
             figures.memory_gib <= card.memory_gib,
-            f"{figures.memory_gib:g} GiB of the {card.memory_gib:g} GiB of one {card.name}",
+            f"{figures.memory_gib:g} GiB of the {card.memory_gib:g} GiB of the declared card ({card.name})",
             "Lower batch_size and raise gradient_accumulation, or turn activation_checkpointing on.",
         ),
         _check(

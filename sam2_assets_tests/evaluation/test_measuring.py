@@ -116,7 +116,7 @@ def test_the_report_shows_every_score_with_its_interval_and_names_the_others_hon
     assert "| main_object | label accuracy | 1.000 [1.000, 1.000] | 0.000 [0.000, 0.000] |" in report
     assert "+1.000 [+1.000, +1.000] *" in report
     assert "picture from another video" in report
-    assert "no single true answer makes up more than 50.0%" in report
+    assert "the most frequent true answer makes up 50.0%" in report
     assert "4 test questions were left out" in report
     assert "gallery/worst_01.png" in report
 
@@ -130,7 +130,7 @@ def test_the_scoreboard_prints_on_a_terminal_with_every_number_in_full(measured:
         console.print(scoreboard(measured[1]))
     text = captured.get()
     assert "…" not in text
-    assert "no single true answer makes up more than 50.0%" in text
+    assert "the most frequent true answer makes up 50.0%" in text
     for line in rows(measured[1]):
         assert all(word in text for value in line for word in value.replace("(lower is better)", "").split())
 

@@ -8,6 +8,7 @@ import pytest
 from sam2_assets.errors import DatasetError
 from sam2_assets.evaluation.answers import Answer, Kind, Located, Measures, measure
 from sam2_assets.evaluation.baseline import learn_majority
+from sam2_assets.evaluation.scoreboard import verdicts
 from sam2_assets.evaluation.scores import SYSTEMS, TaskMeasures, headline, score_task, score_tasks
 from sam2_assets_tests.evaluation.builders import sample
 
@@ -153,3 +154,36 @@ def test_a_task_that_was_never_trained_has_no_baseline_and_is_refused() -> None:
     with pytest.raises(DatasetError, match="no sample of it") as caught:
         learn_majority("detect", [sample()])
     assert caught.value.code == "no_training_samples"
+
+
+def difference(value: float, low: float | None = None, high: float | None = None) -> dict[str, object]:
+    excludes = low is not None and high is not None and (low > 0 or high < 0)
+    return {"value": value, "low": low, "high": high, "excludes_zero": excludes}
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        (
+            {"base": difference(0.8, 0.7, 0.9), "control": difference(0.3, -0.1, 0.6), "majority": difference(-0.2)},
+            [
+                "The interval of its lead excludes 0 over the base model.",
+                "It is no better than the majority baseline.",
+                "Its lead over the control is not certain: the interval includes 0.",
+            ],
+        ),
+        (
+            {name: difference(0.5) for name in ("base", "control", "majority")},
+            [
+                "Its lead over the base model, the control, the majority baseline is not certain: fewer than 6 temporal "
+                "blocks give no interval."
+            ],
+        ),
+        (
+            {name: difference(-0.5, -0.9, -0.1) for name in ("base", "control", "majority")},
+            ["It is no better than the base model, the control, the majority baseline."],
+        ),
+    ],
+)
+def test_a_score_is_said_to_lead_only_where_it_does(differences: dict[str, object], said: list[str]) -> None:
+    assert verdicts({"higher_is_better": True, "adapter_minus": differences}, 6) == said
