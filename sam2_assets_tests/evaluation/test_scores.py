@@ -175,8 +175,8 @@ def difference(value: float, low: float | None = None, high: float | None = None
         (
             {name: difference(0.5) for name in ("base", "control", "majority")},
             [
-                "Its lead over the base model, the control, the majority baseline is not certain: fewer than 6 temporal "
-                "blocks give no interval."
+                "Its lead over the base model, the control, the majority baseline is not certain: "
+                "fewer than 6 temporal blocks give no interval."
             ],
         ),
         (
