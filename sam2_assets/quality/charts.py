@@ -90,6 +90,22 @@ def area_over_time(frames: pd.DataFrame, objects: pd.DataFrame, labels: dict[str
     return _png(figure)
 
 
+def picture_measures(measures: pd.DataFrame) -> bytes:
+    """Brightness and sharpness (1 minus blur) of each picture, 0 to 1, over seconds.
+
+    Args:
+        measures: ``time_s``, ``brightness`` and ``blur`` of the pictures that could be read, by time.
+    """
+    figure, axes = _axes(_NARROW, 3.4)
+    style = {"linewidth": 1.4, "markersize": 4}
+    axes.plot(measures["time_s"], measures["brightness"], marker=".", color=_hex(1), label="brightness", **style)
+    axes.plot(measures["time_s"], 1 - measures["blur"], marker="x", color=_hex(0), label="sharpness", **style)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("seconds")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9, labelcolor=_INK)
+    return _png(figure)
+
+
 def track_timeline(shown: Timeline, labels: dict[str, str]) -> bytes:
     """One line an object: where it is present in consecutive annotated frames, over seconds, and what was found."""
     figure, axes = _axes(_WIDE, 0.9 + 0.3 * max(len(shown.lanes), 2))

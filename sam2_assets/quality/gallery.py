@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import pandas as pd
+
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.crops import Picture, spread, within
 from sam2_assets.quality.findings import Findings
@@ -13,6 +15,8 @@ from sam2_assets.quality.rows import rows
 from sam2_assets.quality.timeline import Timeline, timeline
 from sam2_assets.tables import Provenance, Tables
 
+_MEASURES_FILE = "pictures.parquet"
+"""Of the import: one row a picture. Folders of earlier versions have none."""
 _SHEET_WIDTH = 1280
 _TILE_WIDTH = 480
 _MOST_TILES = 24
@@ -61,7 +65,10 @@ class Gallery:
         return within([("tiles", pictures)], _MOST_TILE_BYTES).by_check.get("tiles", [])
 
     def pictures(self) -> dict[str, Picture]:
-        """By role: ``sheet``, ``boxes`` (if any were repaired), ``classes``, ``tracks``, ``counts``, ``areas``."""
+        """By role: ``sheet``, ``classes``, ``tracks``, ``counts``, ``areas``.
+
+        Also ``boxes`` if any were repaired, and ``measures`` if the import measured the pictures.
+        """
         # matplotlib is slow to import, and the definitions import this package.
         from sam2_assets.quality import charts
 
@@ -98,10 +105,24 @@ class Gallery:
             "counts": "Line chart of the number of objects over time",
             "areas": "Line chart of each object's area over time",
         }
+        measures = self._measures()
+        if not measures.empty:
+            caption = "Brightness and sharpness of the pictures"
+            drawn["measures"] = ("picture_measures", caption, charts.picture_measures(measures))
+            alts["measures"] = "Line chart of the pictures' brightness and sharpness over time, 0 to 1"
         made |= {
             role: Picture(f"{name}.png", caption, alts[role], data) for role, (name, caption, data) in drawn.items()
         }
         return made
+
+    def _measures(self) -> pd.DataFrame:
+        """Measures of the readable pictures with their times; empty if the import has not measured any."""
+        recorded = self._context.raw / _MEASURES_FILE
+        if not recorded.is_file():
+            return pd.DataFrame()
+        measures = pd.read_parquet(recorded, columns=["frame_index", "problem", "brightness", "blur"])
+        times = self._context.frames[["frame_index", "time_s"]]
+        return times.merge(measures[measures["problem"] == ""], on="frame_index").sort_values("time_s")
 
     def _boxes(self) -> Picture | None:
         """One frame with the boxes as the export states them, beside the same with the boxes in use."""

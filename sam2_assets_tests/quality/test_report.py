@@ -253,3 +253,17 @@ def test_a_preview_of_frames_that_are_not_there_is_refused(tmp_path: Path, frame
     video = make_video(tmp_path / "v")
     with pytest.raises(ValueError, match="frame"):
         preview_picture(video.tables, video.folder, frames)
+
+
+def test_brightness_and_sharpness_are_shown_over_time_where_the_import_measured_them(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", frames=8)
+    assert not (report(video, tmp_path / "without") / "pictures" / "picture_measures.png").exists()
+    for name, brightness in (("dark", 0.1), ("bright", 0.9)):
+        measured = {"frame_index": video.frames["frame_index"], "brightness": brightness, "blur": 0.3}
+        problems = ["unreadable" if i == 2 else "" for i in range(8)]
+        pd.DataFrame(measured).assign(problem=problems).to_parquet(video.folder / "pictures.parquet")
+        out = report(video, tmp_path / name)
+        assert "Brightness and sharpness of the pictures" in (out / "report.html").read_text(encoding="utf-8")
+        assert "pictures/picture_measures.png" in (out / "report.md").read_text(encoding="utf-8")
+    charts = [(tmp_path / name / "pictures" / "picture_measures.png").read_bytes() for name in ("dark", "bright")]
+    assert charts[0] != charts[1]
