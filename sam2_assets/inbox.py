@@ -11,13 +11,30 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sam2_assets.errors import ExportError, GateError
 from sam2_assets.storage import Storage, StoredFile
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".3gp",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".flv",
+    ".ogv",
+)
+"""What a video beside an export may end in, in capitals too; the first is taken where there are several."""
 SETTINGS_SUFFIX = ".settings.yaml"
 
 
@@ -61,6 +78,12 @@ def _beside(name: str, suffix: str) -> str:
     return f"{name[: -len(PurePosixPath(name).suffix)]}{suffix}"
 
 
+def _videos_beside(name: str, files: Container[str]) -> list[str]:
+    """Videos of a ZIP's name among ``files``, in the order of ``VIDEO_SUFFIXES``; phones write capitals."""
+    spelled = (_beside(name, each) for suffix in VIDEO_SUFFIXES for each in (suffix, suffix.upper()))
+    return [video for video in spelled if video in files]
+
+
 def partition_key(object_key: str) -> str:
     """A readable slug of the object key and a short hash of it.
 
@@ -82,7 +105,7 @@ def scan(inbox: Storage) -> list[Upload]:
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
         if hidden or path.suffix.lower() != ".zip":
             continue
-        video = next((files[v] for s in VIDEO_SUFFIXES if (v := _beside(name, s)) in files), None)
+        video = next((files[v] for v in _videos_beside(name, files)), None)
         uploads.append(Upload(name, file, video, files.get(_beside(name, SETTINGS_SUFFIX))))
     return uploads
 
@@ -128,7 +151,7 @@ def submit(inbox: Storage, archive: Path, *, video: Path | None = None, settings
             remedy="Rename or convert it.",
         )
     target = f"{archive.stem}.zip"
-    videos = [name for suffix in VIDEO_SUFFIXES if inbox.stat(name := _beside(target, suffix)) is not None]
+    videos = _videos_beside(target, {file.name for file in inbox.list()})
     if video is None and videos and inbox.stat(target) is not None:
         raise GateError(
             "name_taken",

@@ -88,6 +88,16 @@ def test_another_video_suffix_replaces_the_old_video(storage: Storage, tmp_path:
     assert names(storage) == ["a.mov", "a.zip"]
 
 
+def test_a_video_with_its_suffix_in_capitals_is_found_and_replaced(storage: Storage, tmp_path: Path) -> None:
+    for name in ("a.zip", "a.MOV", "ab.mp4"):
+        storage.put(write(tmp_path / name), name)
+    video = scan(storage)[0].video
+    assert video is not None
+    assert video.name == "a.MOV"
+    submit(storage, write(tmp_path / "a.zip"), video=write(tmp_path / "clip.MTS"))
+    assert names(storage) == ["a.mts", "a.zip", "ab.mp4"]
+
+
 @pytest.mark.parametrize(("name", "code"), [("missing.zip", "not_a_file"), ("a.txt", "not_a_zip")])
 def test_what_is_not_an_export_is_refused(storage: Storage, tmp_path: Path, name: str, code: str) -> None:
     write(tmp_path / "a.txt")

@@ -115,7 +115,7 @@ class _Export:
 def _unstated_facts(layout: Layout, video: Path | None, settings: ImportSettings) -> VideoFacts:
     """Size and length of the video of an export that states neither: from the video itself, or as configured."""
     if video is not None:
-        width, height, frames = size_and_length(video)
+        width, height, frames = size_and_length(video, settings)
         return VideoFacts(width, height, frames, "source video", filename=video.name)
     if settings.frame_width is not None and settings.frame_height is not None:
         return VideoFacts(settings.frame_width, settings.frame_height, None, "settings")
@@ -139,7 +139,8 @@ def read_export(
     Args:
         archive: the ZIP.
         out: an existing, empty folder.
-        video: the demo's own transcoded video, for clean frames; refused if it does not agree with the export.
+        video: the demo's own transcoded video or the upload it was made from, for clean frames; refused if it does
+            not agree with the export.
         settings: bounds, label map, assumed frame rate.
 
     Raises:
@@ -171,11 +172,22 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
     objects = objects_table(document, verdict.order, settings.label_map, corners=verdict.corners)
-    source = None if video is None else match_video(video, document, samples, verdict.order, verdict.pictures)
-    if source is not None and not source.agreement:
-        warnings.append(
-            "source video: no unpainted picture to compare with; only its size and frame count were checked"
+    source = (
+        None
+        if video is None
+        else match_video(
+            video,
+            document,
+            samples,
+            verdict.order,
+            verdict.pictures,
+            pictured=export.pictured,
+            load=export.pixels,
+            settings=settings,
         )
+    )
+    if source is not None and not source.agreement:
+        warnings.append("source video: no unpainted picture to compare with; only its size and length were checked")
     if export.stray:
         warnings.append(f"pictures: {len(export.stray)} show frames that are not annotated and were left out")
     pictures = _write_pictures(export, source, out)
@@ -211,7 +223,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
             "duration_s": round(document.total_frames / fps, 6),
             "filename": document.filename,
         },
-        "source_video": None if source is None else source.numbers(),
+        "source_video": None if source is None else source.evidence(),
         "segments": [_segment_entry(segment) for segment in document.segments],
         "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
         "repairs": repairs,
@@ -285,8 +297,8 @@ def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> d
     if source is None:
         pictures = export.original_pictures()
     else:
-        wanted = {frame.frame_index for frame in export.document.frames}
-        pictures = ((index, encode_png(pixels), "png") for index, pixels in read_frames(source.path, wanted))
+        frames = read_frames(source, export.document.width, export.document.height)
+        pictures = ((index, encode_png(pixels), "png") for index, pixels in frames)
     for index, data, suffix in pictures:
         name = f"{IMAGES_FOLDER}/frame_{index:06d}.{suffix}"
         (out / name).write_bytes(data)

@@ -122,3 +122,26 @@ def _add_label_box(region: Mask, record: ObjectRecord, x: int, y: int) -> None:
     top = max(0, baseline - _FONT * (len(lines) + 1) - _MARGIN)
     right = x + _FONT * max(len(line) for line in lines) + _MARGIN
     region[top : baseline + _MARGIN, max(0, x - _MARGIN) : right] = 1
+
+
+def drawn_region(frame: FrameRecord, masks: Sequence[Mask]) -> npt.NDArray[np.bool_]:
+    """Where the exporter may have drawn over the picture (contours, label boxes), ``(height, width)``.
+
+    The rest of ``painted_region`` is only tinted, see ``tint``.
+    """
+    region = np.zeros(masks[0].shape, np.uint8)
+    kernel = np.ones((_MARGIN + 1, _MARGIN + 1), np.uint8)
+    for record, mask in zip(frame.objects, masks, strict=True):
+        region |= np.asarray(cv2.dilate(mask, kernel), np.uint8) & ~np.asarray(cv2.erode(mask, kernel), np.uint8)
+        x, y, w, _ = cv2.boundingRect(mask)
+        if w:
+            _add_label_box(region, record, x, y)
+    return region > 0
+
+
+def tint(masks: Sequence[Mask]) -> Pixels:
+    """What the exporter adds to each pixel before it draws, ``(height, width, 3)``; sums stop at 255."""
+    added = np.zeros((*masks[0].shape, 3), np.float32)
+    for k, mask in enumerate(masks):
+        added[mask > 0] += _TINT * np.array(PALETTE[k % len(PALETTE)], np.float32)
+    return np.asarray(np.minimum(added, 255).round(), np.uint8)

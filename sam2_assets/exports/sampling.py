@@ -50,10 +50,11 @@ def sample_frames(
     known = set(pictures)
     pool = [f for f in with_masks if f.frame_index in known] or with_masks
     places = np.unique(np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int))
-    return [_sample(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
+    return [look_at(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
 
 
-def _sample(document: Document, frame: FrameRecord, load: Callable[[int], Pixels] | None) -> SampledFrame:
+def look_at(document: Document, frame: FrameRecord, load: Callable[[int], Pixels] | None) -> SampledFrame:
+    """A frame with its masks and, if ``load`` is given, its picture."""
     runs = parse_runs([o.runs for o in frame.objects], document.file, [o.runs_path for o in frame.objects])
     lengths = tuple(runs.lengths[runs.first[i] : runs.first[i + 1]] for i in range(len(runs)))
     grids = tuple(

@@ -39,7 +39,10 @@ class ImportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fps_assumed: float = Field(
-        24.0, gt=0, le=1000, description="frames per second where no source video tells; the demo transcodes to 24"
+        24.0,
+        gt=0,
+        le=1000,
+        description="frames per second that the demo transcodes to; used where no transcoded file tells",
     )
     frame_width: int | None = Field(
         None, ge=1, le=16_384, description="width in pixels of the video of an export that does not state it"
@@ -59,6 +62,14 @@ class ImportSettings(BaseModel):
     max_directory_bytes: int = Field(
         32 * MIB, ge=1, description="most bytes the archive's table of contents may have; about 300,000 members"
     )
+    video_seek_s: float | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="second of the uploaded video at which the demo's cut begins, where known; else it is searched for",
+    )
+    max_video_frames: int = Field(100_000, ge=1, description="most frames of a source video that are decoded")
+    max_video_pixels: int = Field(8192 * 4320, ge=1, description="most pixels a frame of the source video may have")
     max_members: int = Field(200_000, ge=1, description="most members the archive may have")
     max_total_bytes: int = Field(64 * GIB, ge=1, description="most bytes all members may unpack to")
     max_member_bytes: int = Field(GIB, ge=1, description="most bytes one member may unpack to")

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from sam2_assets.coordinates import Box, iou
 from sam2_assets.tables import ImageOrigin
 from sam2_assets_tests.exports.conftest import Imported, Reader
 from sam2_assets_tests.exports.export_builder import text, write_zip
+from sam2_assets_tests.exports.uploads import even_times, frames_of, write_upload
 
 BOX = ["box_x", "box_y", "box_w", "box_h"]
 DEMO = ["camvid_0001TP_a", "davis_blackswan", "davis_bmx-trees", "davis_dog"]
@@ -141,3 +143,63 @@ def test_the_swan_s_video_is_refused_for_the_dog(shared_exports: Path, read: Rea
     assert error.code == "video_mismatch"
     assert "50" in str(error)
     assert "60" in str(error)
+
+
+LEAD_S = 1.3
+
+
+def upload_of(name: str, shared: Path, path: Path, *, rotation: int) -> tuple[Path, list[int | None]]:
+    """A phone's video of 30 frames a second, larger, turned, with other footage before and after the part that was
+    annotated; and which frame of the demo's file each of its frames holds."""
+    own = frames_of(shared / "sources" / f"{name}.mp4")
+    other = frames_of(shared / "sources" / "_synthetic_640x360_24fps.mp4")
+    frames, held = [], []
+    for number in range(round((LEAD_S + len(own) / 24 + 0.7) * 30)):
+        at = int(np.floor((number / 30 - LEAD_S) * 24 + 0.5))
+        held.append(at if 0 <= at < len(own) else None)
+        picture = own[at] if 0 <= at < len(own) else other[number % len(other)]
+        frames.append(np.rot90(cv2.resize(picture, (1138, 640), interpolation=cv2.INTER_CUBIC), -rotation // 90))
+    return write_upload(path, frames, even_times(len(frames), 30), rotation=rotation), held
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    """Decibels."""
+    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2)))
+
+
+@pytest.mark.parametrize(("name", "rotation"), [("davis_dog", 90), ("davis_blackswan", -90), ("davis_bmx-trees", 180)])
+def test_the_upload_gives_the_very_frames(
+    shared_exports: Path, read: Reader, tmp_path: Path, name: str, rotation: int
+) -> None:
+    upload, held = upload_of(name, shared_exports, tmp_path / "upload.mov", rotation=rotation)
+    imported = read(shared_exports / "demo" / f"{name}.zip", video=upload)
+    source = imported.record["source_video"]
+    assert {int(i): held[entry["source_frame"]] for i, entry in source["mapping"].items()} == {
+        int(i): int(i) for i in source["mapping"]
+    }
+    assert min(source["agreement"].values()) > 0.99
+    transcoded = frames_of(shared_exports / "sources" / f"{name}.mp4")
+    with zipfile.ZipFile(shared_exports / "clean" / f"{name}.zip") as archive:
+        clean = {
+            int(Path(member).stem[-6:]): cv2.imdecode(np.frombuffer(archive.read(member), np.uint8), cv2.IMREAD_COLOR)
+            for member in archive.namelist()
+            if member.endswith(".jpg")
+        }
+    assert len(clean) >= 17
+    for index, picture in clean.items():
+        assert picture is not None
+        ours = cv2.imread(str(imported.folder / "images" / f"frame_{index:06d}.png"))
+        neighbours = [transcoded[i] for i in (index - 1, index + 1) if 0 <= i < len(transcoded)]
+        assert ours is not None
+        assert psnr(ours, picture) > 28 > 25 > max(psnr(neighbour, picture) for neighbour in neighbours)
+
+
+def test_another_cut_and_a_mirrored_upload_of_the_dog_are_refused(
+    shared_exports: Path, read: Reader, tmp_path: Path
+) -> None:
+    frames = frames_of(shared_exports / "sources" / "davis_dog.mp4")
+    export = shared_exports / "demo" / "davis_dog.zip"
+    mirrored = write_upload(tmp_path / "mirrored.mp4", [frame[:, ::-1] for frame in frames], even_times(60, 24))
+    assert read.refused(export, video=mirrored).field == "pixels"
+    later = write_upload(tmp_path / "later.mp4", [*frames[5:], *frames[:5], *frames[:20]], even_times(80, 24))
+    assert read.refused(export, video=later).code == "video_mismatch"
