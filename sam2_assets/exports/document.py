@@ -109,6 +109,8 @@ class Document:
     segments: tuple[Segment, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences for people about what the reader met."""
+    total_exported: int | None = None
+    """How many frames the exporter says it wrote."""
 
 
 def parse_document(root: Field) -> Document:
@@ -127,6 +129,7 @@ def parse_document(root: Field) -> Document:
     version = config.get("exporter_version") if config else None
     indices = config.get("frame_indices") if config else None
     version_text = version.text(LONGEST_LABEL) if version else None
+    exported = config.get("total_exported_frames") if config else None
     return Document(
         file=root.file,
         filename=name.text(LONGEST_LABEL) if name else "",
@@ -139,6 +142,7 @@ def parse_document(root: Field) -> Document:
         frame_indices=tuple(i.integer(0, MOST_FRAMES) for i in indices.elements()) if indices else None,
         frames=frames,
         of_the_demo=version_text == EXPORTER,
+        total_exported=exported.integer(0, MOST_FRAMES) if exported else None,
     )
 
 

@@ -31,6 +31,7 @@ from sam2_assets.exports.reading import read_document
 from sam2_assets.exports.repairs import list_repairs
 from sam2_assets.exports.sampling import sample_frames
 from sam2_assets.exports.settings import ImportSettings
+from sam2_assets.exports.stated import stated_facts
 from sam2_assets.exports.video import SourceVideo, match_video, read_frames, size_and_length
 from sam2_assets.exports.video_facts import VideoFacts
 from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
@@ -225,6 +226,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
         },
         "source_video": None if source is None else source.evidence(),
         "segments": [_segment_entry(segment) for segment in document.segments],
+        "stated": stated_facts(export.archive, export.layout, document, fps, settings),
         "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
         "repairs": repairs,
         "warnings": warnings,

@@ -17,9 +17,12 @@ from sam2_assets.errors import DatasetError
 from sam2_assets.quality.rows import rows
 from sam2_assets.quality.runs import measure_all
 from sam2_assets.quality.settings import QualitySettings
+from sam2_assets.quality.shapes import measure_shapes
+from sam2_assets.quality.steps import steps_table
 from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
 
 IMPORT_FILE = "import.json"
+_NO_SHAPES = {"raggedness": 0.0, "pieces": 0, "crumbs": 0, "second_share": 0.0, "apart": 0.0}
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,36 @@ class Context:
         return self.objects[self.objects["present"]]
 
     @cached_property
+    def steps(self) -> pd.DataFrame:
+        """From each of ``present_objects`` to the next of the same object (``steps.steps_table``)."""
+        return steps_table(self.present_objects, self.frames, self.settings.max_jump_seconds)
+
+    @cached_property
+    def shapes(self) -> pd.DataFrame:
+        """``present_objects`` with the columns of ``shapes.Shapes``; a crumb is smaller than ``speck_share``."""
+        parts = []
+        present = self.present_objects
+        for height, width in sorted(set(zip(present["grid_h"].tolist(), present["grid_w"].tolist(), strict=True))):
+            members = present[(present["grid_h"] == height) & (present["grid_w"] == width)]
+            crumb = self.settings.speck_share * height * width
+            parts.append(members.assign(**vars(measure_shapes(members["rle_counts"].tolist(), (height, width), crumb))))
+        return pd.concat(parts).sort_index() if parts else present.assign(**_NO_SHAPES)
+
+    @cached_property
     def usable_frames(self) -> pd.DataFrame:
         """The rows of ``frames`` that can be trained on: with a picture and at least one object."""
         with_object = self.frames["frame_index"].isin(self.present_objects["frame_index"])
         return self.frames[with_object & self.frames["has_picture"]]
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What the export states beside the tables (``exports.stated``); empty if the record does not say.
+
+        Raises:
+            DatasetError: ``import_record_unreadable``.
+        """
+        stated = self.import_record.get("stated")
+        return stated if isinstance(stated, dict) else {}
 
     @cached_property
     def import_record(self) -> dict[str, Any]:

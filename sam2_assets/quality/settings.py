@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -35,11 +36,33 @@ class QualitySettings(BaseModel):
     speck_share: float = Field(
         default=0.0001, ge=0, le=1, description="A mask that covers less than this share of the frame is reported."
     )
+    max_raggedness: float = Field(
+        default=1.6,
+        ge=1,
+        le=2,
+        description="Outline of a mask over its outline on every second cell: 1 is smooth, 2 changes by chance.",
+    )
+    max_crumbs: int = Field(
+        default=50, ge=0, description="A mask with more pieces smaller than speck_share of the frame is reported."
+    )
+    max_apart_share: float = Field(
+        default=0.15,
+        gt=0,
+        description="Gap between the two largest pieces of a mask, in diagonals of the frame, up to which they are one "
+        "thing.",
+    )
+    second_piece_share: float = Field(
+        default=0.1,
+        gt=0,
+        le=0.5,
+        description="Share of a mask that its second largest piece needs to count as a thing.",
+    )
     max_missing_picture_share: float = Field(
         default=0.1, ge=0, le=1, description="Share of the frames with objects that may be without a picture."
     )
-    max_frames_without_objects_share: float = Field(
-        default=0.25, ge=0, le=1, description="Share of the annotated frames that may show no object."
+    empty_frames: Literal["error", "negative"] = Field(
+        default="error",
+        description="Annotated frames that show no object: an error, or deliberate ('negative').",
     )
     min_annotated_frames: int = Field(
         default=10, ge=1, description="Fewer frames with both an object and a picture are not trained on."
@@ -54,17 +77,42 @@ class QualitySettings(BaseModel):
         default=1, ge=1, description="An object that is away for at most this many annotated frames 'vanishes'."
     )
     max_jump_share: float = Field(
-        default=0.3,
+        default=0.2,
         gt=0,
         description="An object's centre may move by this share of the frame's diagonal from one annotated frame to "
-        "the next.",
+        "the next, beyond what it moves before or after.",
+    )
+    max_area_factor: float = Field(
+        default=3.0,
+        gt=1,
+        description="A mask may grow or shrink by this factor from one annotated frame to the next, beyond what it "
+        "does before or after.",
+    )
+    switch_iou: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Two objects whose boxes overlap the other's box of the frame before at least so much (IoU) have "
+        "changed places.",
     )
     max_jump_seconds: float = Field(
-        default=1.0, gt=0, description="Annotated frames further apart in time are not compared for jumps."
+        default=1.0, gt=0, description="Annotated frames further apart in time are not compared."
     )
     placeholder_labels: list[str] = Field(
         default=_PLACEHOLDERS,
         description="Regular expressions; a label that one of them matches as a whole (any case) says nothing.",
+    )
+    min_fps: float = Field(default=5.0, gt=0, description="A video with fewer frames a second is not believed.")
+    max_fps: float = Field(default=240.0, gt=0, description="A video with more frames a second is not believed.")
+    max_timestamp_error_s: float = Field(
+        default=0.02,
+        gt=0,
+        description="Seconds that a stated time may differ from frame number over stated frame rate.",
+    )
+    max_duration_error_s: float = Field(
+        default=0.1,
+        gt=0,
+        description="Seconds that the stated duration may differ from number of frames over stated frame rate.",
     )
     max_examples: int = Field(default=5, ge=1, description="Examples named per check in verdicts and report.")
     contact_sheet_frames: int = Field(default=12, ge=1, description="Frames shown in the report's contact sheet.")

@@ -82,7 +82,7 @@ def test_unsound_columns_stop_every_gate_even_with_waivers(overlaid: Video, tabl
 
 def test_a_tolerated_finding_is_listed_as_information_and_does_not_fail(tmp_path: Path) -> None:
     video = make_video(tmp_path / "v", {0: Track(mask=lambda i: rectangle(9, 9, 9, 9) if i else None)})
-    findings = assess(video.tables, video.folder, QualitySettings())
+    findings = assess(video.tables, video.folder, QualitySettings(empty_frames="negative"))
     verdict = findings.verdict("frames_without_objects")
     assert (verdict.passed, verdict.count) == (True, 1)
     assert findings.of("frames_without_objects")["severity"].tolist() == [str(Severity.INFO)]
@@ -120,3 +120,14 @@ def test_thresholds_decide(tmp_path: Path) -> None:
     assert lenient.verdict("too_few_frames").passed
     assert strict.verdict("too_few_frames").threshold == ("min_annotated_frames", 25.0)
     assert strict.of("too_few_frames")[["value", "threshold"]].to_numpy().tolist() == [[24.0, 25.0]]
+
+
+def test_a_frame_without_objects_stops_the_training_plan_until_it_is_declared_or_waived(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "v", {0: Track(mask=lambda i: rectangle(9, 9, 9, 9) if i < 23 else None)})
+
+    def stopped_by(settings: QualitySettings) -> list[str]:
+        return [v.check_id for v in assess(video.tables, video.folder, settings).stopping(Stage.TRAINING_PLAN)]
+
+    assert stopped_by(QualitySettings()) == ["frames_without_objects"]
+    assert stopped_by(QualitySettings(empty_frames="negative")) == []
+    assert stopped_by(QualitySettings(waivers={"frames_without_objects": "the dog is out for a moment"})) == []

@@ -118,7 +118,7 @@ def _object(frame_index: int, object_id: int, label: str, mask: Mask) -> dict[st
         "grid_w": mask.shape[1],
         **dict(zip(("declared_x", "declared_y", "declared_w", "declared_h"), box, strict=True)),
         "declared_area": float(mask.sum()),
-        "confidence": 1.0,
+        "confidence": 0.9 + 0.001 * frame_index,
         "box_provenance": str(Provenance.STATED),
         "area_provenance": str(Provenance.STATED),
         "label_provenance": str(Provenance.STATED),

@@ -52,13 +52,14 @@ def _imbalance(context: Context) -> Iterator[Finding]:
 
 def _without_objects(context: Context) -> Iterator[Finding]:
     bare = context.frames[~context.frames["frame_index"].isin(context.present_objects["frame_index"])]
-    share = len(bare) / max(len(context.frames), 1)
+    deliberate = context.settings.empty_frames == "negative"
     for row in rows(bare):
         yield Finding(
-            f"frame {row.frame_index} is annotated but shows no object",
+            f"frame {row.frame_index} is annotated but shows no object"
+            + (" (declared deliberate; nothing is asked about it)" if deliberate else ""),
             row.frame_index,
-            value=share,
-            tolerated=share <= context.settings.max_frames_without_objects_share,
+            value=len(bare) / len(context.frames),
+            tolerated=deliberate,
         )
 
 
@@ -101,11 +102,11 @@ CHECKS = (
     ),
     Check(
         id="frames_without_objects",
-        severity=Severity.WARNING,
-        gates=None,
-        meaning="Annotated frames that show no object; a few are useful, many teach a model to say 'nothing'.",
-        remedy="Export only the part of the video in which the objects are seen.",
+        severity=Severity.ERROR,
+        gates=Stage.TRAINING_PLAN,
+        meaning="Annotated frames that show no object: nothing is there, or the object was lost or never annotated.",
+        remedy="Annotate the object there or export only the part in which it is seen; if nothing is there, say so "
+        "with quality.empty_frames: negative.",
         measure=_without_objects,
-        threshold="max_frames_without_objects_share",
     ),
 )

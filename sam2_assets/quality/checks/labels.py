@@ -12,6 +12,7 @@ from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
 from sam2_assets.quality.rows import grouped
+from sam2_assets.tables import Provenance
 
 _IRREGULAR = {
     "person": "people",
@@ -22,6 +23,8 @@ _IRREGULAR = {
     "goose": "geese",
     "mouse": "mice",
 }
+_ESCAPES = "‹›"
+_DEFAULT_NAME = re.compile(r"(object_|Object )(\d{1,9})")
 _MAP_THEM = "Rename the objects in the demo, or map the labels with label_map in the settings."
 
 
@@ -78,6 +81,33 @@ def _changes(context: Context) -> Iterator[Finding]:
                 )
 
 
+def _escaped(context: Context) -> Iterator[Finding]:
+    cleaned = context.objects[context.objects["label_provenance"] == Provenance.CLEANED]
+    for (label, raw), named in sorted(grouped(cleaned, "label", "label_raw").items()):
+        if any(label.count(mark) > raw.count(mark) for mark in _ESCAPES):
+            yield Finding(
+                f"{raw!r} is used as {label!r} ({len(named)} annotations)", named[0].frame_index, named[0].object_id
+            )
+
+
+def _stale(context: Context) -> Iterator[Finding]:
+    visible = set(context.present_objects["label"])
+    hidden = context.sound_objects[~context.sound_objects["label"].isin(visible)]
+    for (object_id, label), named in sorted(grouped(hidden, "object_id", "label").items()):
+        yield Finding(
+            f"{label!r} names object {object_id}, which is seen in none of its {len(named)} frames",
+            named[0].frame_index,
+            object_id,
+        )
+    for (object_id, label), named in sorted(grouped(context.objects, "object_id", "label").items()):
+        default = _DEFAULT_NAME.fullmatch(label)
+        # The exporter writes object_<id>, the demo's page saves "Object <id + 1>".
+        if default and int(default[2]) != object_id + (default[1] == "Object "):
+            yield Finding(
+                f"object {object_id} has the default name of another object, {label!r}", named[0].frame_index, object_id
+            )
+
+
 CHECKS = (
     Check(
         id="placeholder_label",
@@ -104,5 +134,23 @@ CHECKS = (
         remedy="Give the object one name in the demo, or two objects if it is two things.",
         measure=_changes,
         pictured="drawn",
+    ),
+    Check(
+        id="escaped_label",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Names with text that a chat template would take for a token; the importer put other brackets there.",
+        remedy=_MAP_THEM,
+        measure=_escaped,
+        pictured="drawn",
+    ),
+    Check(
+        id="stale_name",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Names that no visible object carries, or default names of other objects: left over from an earlier "
+        "video or from deleted objects.",
+        remedy="Look at the objects' names in the demo, which keeps those of an earlier video, and export again.",
+        measure=_stale,
     ),
 )

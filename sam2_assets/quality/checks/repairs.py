@@ -11,6 +11,9 @@ from sam2_assets.quality.findings import Finding, Severity
 from sam2_assets.quality.rows import rows
 from sam2_assets.tables import Provenance
 
+_FEWEST_OBJECTS = 3
+"""Of fewer, equal confidences may be chance."""
+
 
 def _declared_boxes(context: Context) -> Iterator[Finding]:
     repaired = context.objects[context.objects["box_provenance"] == Provenance.RECOMPUTED]
@@ -28,6 +31,24 @@ def _declared_boxes(context: Context) -> Iterator[Finding]:
         )
 
 
+def _declared_areas(context: Context) -> Iterator[Finding]:
+    repaired = context.objects[context.objects["area_provenance"] == Provenance.RECOMPUTED]
+    for row in rows(repaired):
+        yield Finding(
+            f"frame {row.frame_index}, object {row.object_id} ({row.label}): the export says {row.declared_area:g}, "
+            f"the mask has {row.area_px:g} px",
+            row.frame_index,
+            row.object_id,
+            row.declared_area,
+        )
+
+
+def _confidence(context: Context) -> Iterator[Finding]:
+    stated = context.objects["confidence"].dropna()
+    if len(stated) >= _FEWEST_OBJECTS and stated.nunique() == 1:
+        yield Finding(f"all {len(stated)} objects have the confidence {stated.iloc[0]:g}", value=float(stated.iloc[0]))
+
+
 def _frame_rate(context: Context) -> Iterator[Finding]:
     video = context.import_record["video"]
     if video.get("fps_origin") == "assumed":
@@ -42,6 +63,22 @@ CHECKS = (
         meaning="Boxes that the export states otherwise than its masks; the masks' boxes are used.",
         remedy="Nothing to do: the demo writes transposed boxes in 256ths of the frame, and the importer repairs them.",
         measure=_declared_boxes,
+    ),
+    Check(
+        id="declared_area_differs",
+        severity=Severity.INFO,
+        gates=None,
+        meaning="Areas that the export states otherwise than its masks; the masks' areas are used.",
+        remedy="Nothing to do: the demo counts cells of the mask's grid, and the importer counts frame pixels.",
+        measure=_declared_areas,
+    ),
+    Check(
+        id="constant_confidence",
+        severity=Severity.INFO,
+        gates=None,
+        meaning="One confidence for all objects says nothing about any; it is not used.",
+        remedy="Nothing to do: the demo writes the constant 0.95.",
+        measure=_confidence,
     ),
     Check(
         id="assumed_frame_rate",

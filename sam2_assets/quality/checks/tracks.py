@@ -1,17 +1,22 @@
-"""Checks of objects over time: an object that is away for a moment, or that leaps through the picture."""
+"""Checks of each object over time: away for a moment, leaping through the picture, changing its size at once."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
-from sam2_assets.quality.rows import grouped
+from sam2_assets.quality.rows import grouped, rows
 
 _LOOK = "Look at the frame in the demo: add a click where the tracker lost the object, and propagate again."
+_BESIDE_SHARE = 0.02
+"""Boxes this near to each other, in diagonals of the frame, may hide each other."""
+_FEWEST_FRAMES = 3
+"""In two frames, one of them says nothing."""
 
 
 def _vanishes(context: Context) -> Iterator[Finding]:
@@ -26,7 +31,8 @@ def _vanishes(context: Context) -> Iterator[Finding]:
             between = frames[last + 1 : last + 1 + gap]
             # An object whose mask cannot be read is there all the same; rle_valid reports it.
             hidden = not any((frame, object_id) in unreadable for frame in between)
-            if 1 <= gap <= context.settings.max_gap_frames and hidden:
+            brief = row.time_s - before.time_s <= (gap + 1) * context.settings.max_jump_seconds
+            if 1 <= gap <= context.settings.max_gap_frames and hidden and brief:
                 away = ", ".join(str(frame) for frame in between)
                 yield Finding(
                     f"object {object_id} ({row.label}) is in frames {before.frame_index} and {row.frame_index} but not "
@@ -38,23 +44,62 @@ def _vanishes(context: Context) -> Iterator[Finding]:
 
 
 def _jumps(context: Context) -> Iterator[Finding]:
-    position = {frame: i for i, frame in enumerate(context.frames["frame_index"])}
-    for (object_id,), track in grouped(context.present_objects, "object_id").items():
-        for a, b in itertools.pairwise(track):
-            adjacent = position[b.frame_index] == position[a.frame_index] + 1
-            if not adjacent or b.time_s - a.time_s > context.settings.max_jump_seconds:
-                continue
-            dx = (b.mask_x + b.mask_w / 2) - (a.mask_x + a.mask_w / 2)
-            dy = (b.mask_y + b.mask_h / 2) - (a.mask_y + a.mask_h / 2)
-            share = math.hypot(dx, dy) / math.hypot(b.frame_w, b.frame_h)
-            if share > context.settings.max_jump_share:
-                yield Finding(
-                    f"object {object_id} ({b.label}) moves by {share:.0%} of the frame's diagonal from frame "
-                    f"{a.frame_index} to {b.frame_index}",
-                    b.frame_index,
-                    object_id,
-                    share,
-                )
+    steps = context.steps
+    for row in rows(steps[steps["leap"] > context.settings.max_jump_share]):
+        yield Finding(
+            f"object {row.object_id} ({row.label}) moves by {row.moved:.0%} of the frame's diagonal from frame "
+            f"{int(row.before)} to {row.frame_index}, unlike before and after",
+            row.frame_index,
+            row.object_id,
+            row.leap,
+        )
+
+
+def _bursts(context: Context) -> Iterator[Finding]:
+    steps = context.steps
+    # What enters or leaves the frame, or comes out from behind another object, changes its visible area at once.
+    inside = ~steps["at_edge"] & ~steps["was_at_edge"]
+    sudden = steps[(steps["burst"] > context.settings.max_area_factor) & inside]
+    if sudden.empty:
+        return
+    boxes = {frame: objects for (frame,), objects in grouped(context.present_objects, "frame_index").items()}
+    for row in rows(sudden):
+        was = (row.was_x, row.was_y, row.was_w, row.was_h)
+        now = (row.mask_x, row.mask_y, row.mask_w, row.mask_h)
+        grows = now[2] * now[3] > was[2] * was[3]
+        small, frame = (was, int(row.before)) if grows else (now, row.frame_index)
+        margin = _BESIDE_SHARE * math.hypot(row.frame_w, row.frame_h)
+        if any(_beside(small, other, margin) for other in boxes[frame] if other.object_id != row.object_id):
+            continue
+        yield Finding(
+            f"object {row.object_id} ({row.label}) {'grows' if grows else 'shrinks'} {row.factor:.1f} times from frame "
+            f"{int(row.before)} to {row.frame_index}",
+            row.frame_index,
+            row.object_id,
+            row.burst,
+        )
+
+
+def _beside(box: tuple[float, float, float, float], other: Any, margin: float) -> bool:
+    """The boxes overlap, or nearly touch: one of the objects may hide the other."""
+    x, y, w, h = box
+    return bool(
+        other.mask_x < x + w + margin
+        and x < other.mask_x + other.mask_w + margin
+        and other.mask_y < y + h + margin
+        and y < other.mask_y + other.mask_h + margin
+    )
+
+
+def _single(context: Context) -> Iterator[Finding]:
+    if len(context.frames) < _FEWEST_FRAMES:
+        return
+    present = context.present_objects
+    once = present[~present["object_id"].duplicated(keep=False)]
+    for row in rows(once):
+        yield Finding(
+            f"object {row.object_id} ({row.label}) is in frame {row.frame_index} only", row.frame_index, row.object_id
+        )
 
 
 CHECKS = (
@@ -72,10 +117,30 @@ CHECKS = (
         id="object_jumps",
         severity=Severity.WARNING,
         gates=None,
-        meaning="Objects that leap through the picture: often the tracker went over to something else.",
+        meaning="Objects that leap through the picture and do not merely move fast: often the tracker went over to "
+        "something else.",
         remedy=_LOOK,
         measure=_jumps,
         threshold="max_jump_share",
         pictured="sequence",
+    ),
+    Check(
+        id="area_changes_abruptly",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Objects that grow or shrink at once, in the open: the tracker took in, or lost, part of the scene.",
+        remedy=_LOOK,
+        measure=_bursts,
+        threshold="max_area_factor",
+        pictured="sequence",
+    ),
+    Check(
+        id="single_frame_track",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Objects that are in one frame only: a click that was never propagated, or noise.",
+        remedy="Propagate the object through the video in the demo, or delete it.",
+        measure=_single,
+        pictured="drawn",
     ),
 )

@@ -25,8 +25,22 @@ _CAST = {0: ("fish", 0.22, 0.6, 0.06), 1: ("balloon", 0.78, 0.3, 0.05), 3: ("roc
 class CleanExport(Export):
     """An export whose frames and objects are changed by position and id; box, area and runs follow the mask.
 
-    ``position`` counts annotated frames from 0. Masks are ``(HEIGHT, WIDTH)``, 0 or 1.
+    ``position`` counts annotated frames from 0. Masks are ``(HEIGHT, WIDTH)``, 0 or 1. The stated counts follow when it
+    is written, unless ``counts_follow`` is set to False.
     """
+
+    counts_follow = True
+
+    def members(self) -> dict[str, bytes]:
+        """The files, after the stated counts were brought up to date."""
+        if self.counts_follow:
+            ids = [each["object_id"] for frame in self.frames for each in frame["objects"]]
+            config = self.document["export_config"]
+            config["total_exported_frames"] = len(config.get("frame_indices", self.frames))
+            if self.metadata is not None:
+                counts = {"total_frames": len(self.frames), "total_objects": len(ids), "unique_objects": len(set(ids))}
+                self.metadata["statistics"] = counts
+        return super().members()
 
     @property
     def frames(self) -> list[dict[str, Any]]:
@@ -67,6 +81,17 @@ class CleanExport(Export):
         """Take an object out of a frame."""
         self.objects(position).remove(self.record(position, object_id))
 
+    def drop_frame(self, position: int) -> None:
+        """Take a frame's record and picture out; the stated list of frames keeps it."""
+        del self.pictures[self.picture_name(position)]
+        del self.frames[position]
+
+    @property
+    def listed(self) -> list[int]:
+        """The stated list of frames."""
+        found: list[int] = self.document["export_config"]["frame_indices"]
+        return found
+
     def rename(self, object_id: int, label: str) -> None:
         """Give an object another label in all frames."""
         for record in self.track(object_id):
@@ -89,6 +114,13 @@ class CleanExport(Export):
     def repaint(self, position: int, pixels: NDArray[np.uint8]) -> None:
         """Replace a frame's picture."""
         self.pictures[self.picture_name(position)] = jpeg(pixels)
+
+
+def square(x: int, y: int, side: int) -> Mask:
+    """The mask of a square whose upper left corner is ``x, y``, pixels."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[y : y + side, x : x + side] = 1
+    return mask
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:
@@ -150,11 +182,10 @@ def _drawn() -> CleanExport:
     total = STEP * FRAMES
     video = {"filename": "garden.mp4", "width": WIDTH, "height": HEIGHT, "total_frames": total}
     config = {"target_fps": FPS / STEP, "frame_indices": indices}
-    objects = sum(len(frame["objects"]) for frame in annotations)  # type: ignore[misc, arg-type]
     return CleanExport(
         {
             "video": {**video, "source_fps": float(FPS), "duration_sec": total / FPS},
-            "export_config": {**config, "total_exported_frames": FRAMES, "exporter_version": "1.0.0"},
+            "export_config": {**config, "exporter_version": "1.0.0"},
             "annotations": annotations,
         },
         pictures,
@@ -162,7 +193,6 @@ def _drawn() -> CleanExport:
             "export_info": {"format_version": "1.0"},
             "video": {**video, "fps": float(FPS), "duration_sec": total / FPS},
             "export_config": config,
-            "statistics": {"total_frames": FRAMES, "total_objects": objects, "unique_objects": len(_CAST)},
         },
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from sam2_assets.sample.choreography import HEIGHT, WIDTH
-from sam2_assets_tests.quality.defects.clean_export import CleanExport, Mask
+from sam2_assets_tests.quality.defects.clean_export import CleanExport, Mask, square
 from sam2_assets_tests.quality.defects.defect import Case, Change, Defect
 
 
@@ -48,18 +50,12 @@ def _covering(share: float) -> Change:
     return change
 
 
-def _block(x: int, y: int, side: int) -> Mask:
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[y : y + side, x : x + side] = 1
-    return mask
-
-
 def _small(side: int) -> Change:
     """Another object, a square, in the upper left corner of every frame."""
 
     def change(export: CleanExport) -> None:
         for position in range(len(export.frames)):
-            export.put(position, 7, _block(40 + position, 30, side), "ladybird")
+            export.put(position, 7, square(40 + position, 30, side), "ladybird")
 
     return change
 
@@ -98,7 +94,100 @@ def _order_in_letters(export: CleanExport) -> None:
             record["mask_order"] = "F"
 
 
+def _areas_in_cells(export: CleanExport) -> None:
+    for record in export.track(1):
+        record["area"] = round(record["area"] * 65536 / (WIDTH * HEIGHT))
+
+
+def _no_area(export: CleanExport) -> None:
+    for record in export.track(1):
+        del record["area"]
+
+
+def _other_size_stated(export: CleanExport) -> None:
+    export.record(6, 1)["mask_size"] = [HEIGHT, WIDTH - 1]
+
+
+def _no_size_stated(export: CleanExport) -> None:
+    del export.record(6, 1)["mask_size"]
+
+
+def _reshaped(reshape: Callable[[Mask], Mask]) -> Change:
+    """Another shape for the balloon in all frames."""
+
+    def change(export: CleanExport) -> None:
+        for position in range(len(export.frames)):
+            export.put(position, 1, reshape(export.mask(position, 1)))
+
+    return change
+
+
+def _frayed(mask: Mask) -> Mask:
+    """Every pixel of the outline, three pixels wide, is set or not by chance."""
+    kernel = np.ones((3, 3), np.uint8)
+    rim = cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)
+    chance = np.random.default_rng(3).integers(0, 2, mask.shape, np.uint8)
+    return np.where(rim > 0, chance, mask).astype(np.uint8)
+
+
+def _blocky(mask: Mask) -> Mask:
+    """The mask on a grid of 8 x 8 pixels a cell, enlarged again."""
+    coarse = cv2.resize(mask * np.uint8(255), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize((coarse >= 128).astype(np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST))
+
+
+def _with_crumbs(mask: Mask) -> Mask:
+    """Eighty single pixels around the mask, none beside another."""
+    x, y, w, h = cv2.boundingRect(mask)
+    near = np.zeros_like(mask)
+    near[max(y - 8, 0) : y + h + 8 : 6, max(x - 8, 0) : x + w + 8 : 6] = 1
+    free = np.argwhere((near == 1) & (cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0))[:80]
+    out = mask.copy()
+    out[free[:, 0], free[:, 1]] = 1
+    return out
+
+
+def _behind_poles(mask: Mask) -> Mask:
+    """Two upright bars in front of the object cut it in three."""
+    x, _, w, _ = cv2.boundingRect(mask)
+    out = mask.copy()
+    for share in (0.3, 0.65):
+        out[:, x + int(share * w) : x + int(share * w) + 6] = 0
+    return out
+
+
+def _with_a_twin(mask: Mask) -> Mask:
+    """The mask and the same 400 pixels further left: two things under one id."""
+    return np.maximum(mask, np.roll(mask, -400, axis=1))
+
+
 DEFECTS = (
+    Defect(
+        "rle_size_mismatch",
+        Case("a mask states a size that its runs do not have", _other_size_stated),
+        Case("a mask does not state its size", _no_size_stated),
+        refused=True,
+    ),
+    Defect(
+        "declared_area_differs",
+        Case("the areas of an object are counted in 256ths of the frame", _areas_in_cells),
+        Case("the areas of an object are not stated", _no_area),
+    ),
+    Defect(
+        "ragged_boundary",
+        Case("the outline of an object is set by chance", _reshaped(_frayed)),
+        Case("the outline of an object has steps of eight pixels", _reshaped(_blocky)),
+    ),
+    Defect(
+        "fragmented_mask",
+        Case("eighty single pixels lie around an object", _reshaped(_with_crumbs)),
+        Case("an object is seen behind two poles", _reshaped(_behind_poles)),
+    ),
+    Defect(
+        "scattered_mask",
+        Case("two things far apart are one object", _reshaped(_with_a_twin)),
+        Case("an object is seen behind two poles", _reshaped(_behind_poles)),
+    ),
     Defect(
         "rle_size_mismatch",
         Case("the run lengths of a mask add up to one cell too many", _one_run_longer),
@@ -139,7 +228,11 @@ DEFECTS = (
         Case("the masks of an object cover the frame", _covering(1.0)),
         Case("the masks of an object cover nine tenths of the frame", _covering(0.9)),
     ),
-    Defect("speck", Case("the masks of an object have four pixels", _small(2)), Case("they have 64", _small(8))),
+    Defect(
+        "speck",
+        Case("the masks of an object have four pixels", _small(2)),
+        Case("the masks of an object have 64 pixels", _small(8)),
+    ),
     Defect(
         "duplicate_object",
         Case("two objects have the same masks", _second_of(1, 0, "ball")),
