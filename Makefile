@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export DAGSTER_HOME := $(CURDIR)
 export SAM2_ASSETS_ROOT ?= var/store
 
-.PHONY: help demo test ui check format seeds docs clean
+.PHONY: help demo test campaign ui check format seeds docs clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,6 +29,9 @@ test: $(STAMP) ## the whole test suite, with coverage of the core
 	scripts/install_clamav.sh
 	@# One thread a process: two test workers with two threads each on two cores wait for each other.
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+
+campaign: $(STAMP) ## 10,000 hostile uploads against the importer and the checks: about 20 minutes
+	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.campaigns --cases 10000
 
 ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
 	@# Until a pool is in the database, its default limit does not hold.

@@ -16,6 +16,7 @@ _ZERO: Final = 48
 _MOST_GROUPS: Final = 7
 """Groups of a number: 35 bits, far more than any mask has cells."""
 _LARGEST: Final = 10**10
+_MOST_CELLS: Final = 16_384**2
 
 
 def decompress(text: str) -> npt.NDArray[np.int64]:
@@ -45,4 +46,7 @@ def decompress(text: str) -> npt.NDArray[np.int64]:
         raise ValueError("a negative run")
     if values.max() > _LARGEST:
         raise ValueError("an absurdly long run")
+    # one character stands for a run of many digits as long as runs grow: a megabyte of text could become many
+    if values.sum() > _MOST_CELLS:
+        raise ValueError("more cells than any mask has")
     return values

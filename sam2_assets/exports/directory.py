@@ -94,8 +94,8 @@ def _check_size(info: zipfile.ZipInfo, archive: str, settings: ImportSettings) -
 def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo], archive: str, end: int) -> None:
     """Members that share packed bytes make small archives unpack to any size (D. Fifield, "A better zip bomb")."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
-    ends = [*(info.header_offset for info in ordered[1:]), end]
-    for info, limit in zip(ordered, ends, strict=True):
+    for i, info in enumerate(ordered):
+        limit = ordered[i + 1].header_offset if i + 1 < len(ordered) else end
         # the name in the local header is the same; other fields may follow it, so this is the least it can take
         least = _LOCAL_HEADER + len(info.orig_filename) + info.compress_size
         if info.header_offset < 0 or info.header_offset + least > limit:

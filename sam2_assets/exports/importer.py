@@ -172,7 +172,9 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
-    objects = objects_table(document, verdict.order, settings.label_map, corners=verdict.corners)
+    objects = objects_table(
+        document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
+    )
     source = (
         None
         if video is None

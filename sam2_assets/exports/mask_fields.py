@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from sam2_assets.errors import brief
 from sam2_assets.exports.compressed import decompress
 from sam2_assets.exports.fields import Field
 
 MOST_PIXELS_A_SIDE: Final = 16_384
-# the frame of most pixels that is read, with a run for every second one of them
-_LONGEST_TEXT: Final = 2**25
+# a frame of 4096 x 4096 with a run for every fourth pixel
+_LONGEST_TEXT: Final = 2**23
 _LONGEST_WORD: Final = 1_000
 _LONGEST_RUN: Final = 10**10
 # what COCO's compressed run lengths are written with, and plain ones are not
@@ -97,7 +98,7 @@ def read_mask(record: Field) -> MaskField:
 
 def _either(inside: Field | None, beside: Field | None) -> Field | None:
     if inside is not None and beside is not None and inside.value != beside.value:
-        raise inside.error("mask_size_contradiction", f"{beside.path} says {beside.value!r}")
+        raise inside.error("mask_size_contradiction", f"{beside.path} says {brief(beside.value)}")
     return beside if inside is None else inside
 
 

@@ -23,6 +23,7 @@ Grid = tuple[int, int]
 """``(height, width)`` in cells."""
 LOW_RESOLUTION: Final[Grid] = (256, 256)
 """The grid of SAM2's mask logits, which the demo's exporter writes."""
+_MOST_CELLS: Final = 4096 * 4096
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,17 @@ def grid_of(record: ObjectRecord, total: int, width: int, height: int, file: str
     """The grid of a mask with ``total`` cells: as stated; else 256 x 256, the frame's own size, or another square.
 
     Raises:
-        ExportError: ``rle_size_mismatch``.
+        ExportError: ``rle_size_mismatch``, ``document_too_large``: finer than any frame that is read.
     """
+    if total > max(_MOST_CELLS, width * height):
+        raise ExportError(
+            "document_too_large",
+            f"a mask may have {_MOST_CELLS} cells, or as many as the frame has pixels",
+            remedy="Export masks at the video's size, or smaller.",
+            file=file,
+            field=record.runs_path,
+            value=total,
+        )
     if record.grid is not None:
         if record.grid[0] * record.grid[1] == total:
             return record.grid

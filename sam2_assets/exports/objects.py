@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from sam2_assets.exports.bounds import too_large
 from sam2_assets.exports.document import Document, ObjectRecord, Order
 from sam2_assets.exports.labels import clean_label
 from sam2_assets.exports.masks import Grid, grid_of, measure
@@ -16,13 +17,15 @@ from sam2_assets.tables import Provenance
 
 # Text parsed at once: a few arrays of its size are alive at a time.
 _TEXT_AT_ONCE: Final = 8 * 1024**2
+# Cells measured at once: read across its lines, a mask of stripes has as many runs as cells, from a few hundred.
+_CELLS_AT_ONCE: Final = 32 * 1024**2
 _SAME: Final = 0.01
 _BOX: Final = ["box_x", "box_y", "box_w", "box_h"]
 _DECLARED: Final = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
 
 def objects_table(
-    document: Document, unstated: Order, label_map: Mapping[str, str], *, corners: bool = False
+    document: Document, unstated: Order, label_map: Mapping[str, str], most_bytes: int, *, corners: bool = False
 ) -> pd.DataFrame:
     """The objects table but for ``video_id``, sorted by frame and object.
 
@@ -32,10 +35,11 @@ def objects_table(
         document: the export.
         unstated: scan order of masks that do not state one.
         label_map: the user's, see ``clean_label``.
+        most_bytes: ``max_mask_bytes``, of all masks' COCO text together.
         corners: whether stated boxes are two corners; the table has corner and size.
 
     Raises:
-        ExportError: anything wrong with run lengths (``runs``, ``masks.grid_of``).
+        ExportError: anything wrong with run lengths (``runs``, ``masks.grid_of``), or ``document_too_large``.
     """
     pairs = [
         (frame.frame_index, record)
@@ -47,8 +51,12 @@ def objects_table(
     areas = np.zeros(len(records))
     counts = [""] * len(records)
     grids: list[Grid] = [(1, 1)] * len(records)
+    size = 0
     for low, high in _chunks(records):
         _measure_chunk(document, records[low:high], unstated, boxes[low:high], areas[low:high], counts, grids, low)
+        size += sum(map(len, counts[low:high]))
+        if size > most_bytes:
+            raise too_large(document.file, "max_mask_bytes", size, most_bytes, code="document_too_large")
     nan = float("nan")
     declared = np.array([r.box or (nan, nan, nan, nan) for r in records], float).reshape(-1, 4)
     if corners:
@@ -106,11 +114,13 @@ def _measure_chunk(
         grids[offset + i] = grid
         groups.setdefault((grid, record.order or unstated), []).append(i)
     for (grid, order), members in groups.items():
-        which = np.array(members, np.int64)
-        measured = measure(runs.pick(which), grid, order, document.width, document.height)
-        boxes[which], areas[which] = measured.boxes, measured.areas
-        for i, text in zip(members, measured.counts, strict=True):
-            counts[offset + i] = text
+        step = max(1, _CELLS_AT_ONCE // (grid[0] * grid[1]))
+        for low in range(0, len(members), step):
+            which = np.array(members[low : low + step], np.int64)
+            measured = measure(runs.pick(which), grid, order, document.width, document.height)
+            boxes[which], areas[which] = measured.boxes, measured.areas
+            for i, text in zip(which.tolist(), measured.counts, strict=True):
+                counts[offset + i] = text
 
 
 def _provenance(absent: np.ndarray, difference: np.ndarray) -> pd.api.extensions.ExtensionArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from sam2_assets.exports.masks import Grid, decode, enlarge, grid_of
 from sam2_assets.exports.overlay import Mask
 from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.runs import Ints, parse_runs
+
+# all masks of a frame are in memory at once, in both readings: 130 objects at 1080p
+_MOST_MASK_PIXELS: Final = 2**28
+_MOST_MASK_TEXT: Final = 2**26
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,26 @@ def sample_frames(
 ) -> list[SampledFrame]:
     """Up to ``count`` frames with masks, evenly spread; frames with pictures come first.
 
+    Frames whose masks would fill the memory are not looked at.
+
     Args:
         document: the export.
         pictures: indices of frames that have a picture.
         load: gives the pixels of such a frame.
         count: how many.
     """
-    with_masks = [f for f in document.frames if any(len(o.runs.split(None, 1)) > 1 for o in f.objects)]
+    with_masks = [
+        f for f in document.frames if any(len(o.runs.split(None, 1)) > 1 for o in f.objects) and _fits(document, f)
+    ]
     known = set(pictures)
     pool = [f for f in with_masks if f.frame_index in known] or with_masks
     places = np.unique(np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int))
     return [look_at(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
+
+
+def _fits(document: Document, frame: FrameRecord) -> bool:
+    pixels = document.width * document.height * len(frame.objects)
+    return pixels <= _MOST_MASK_PIXELS and sum(len(o.runs) for o in frame.objects) <= _MOST_MASK_TEXT
 
 
 def look_at(document: Document, frame: FrameRecord, load: Callable[[int], Pixels] | None) -> SampledFrame:

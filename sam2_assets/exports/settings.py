@@ -81,7 +81,12 @@ class ImportSettings(BaseModel):
         5_000_000, ge=1, description="most values a JSON document may have; each takes about 100 bytes of memory"
     )
     max_objects: int = Field(300_000, ge=1, description="most objects in all frames together")
-    max_objects_per_frame: int = Field(1_000, ge=1, description="most objects in one frame")
+    max_objects_per_frame: int = Field(
+        300, ge=1, description="most objects in one frame; the checks compare every two of them"
+    )
+    max_mask_bytes: int = Field(
+        256 * MIB, ge=1, description="most bytes of compressed run lengths of all masks together, column by column"
+    )
     max_frame_pixels: int = Field(
         4096 * 4096, ge=1, description="most pixels a frame may have; some ten frames are in memory at once"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -13,6 +15,9 @@ from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Findings, Severity, Stage, Verdict, findings_table
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.tables import Tables
+
+MOST_FINDINGS: Final = 50_000
+"""Findings of a check that are written down; a verdict counts all."""
 
 
 def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage | None = None) -> Findings:
@@ -38,17 +43,32 @@ def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage
     verdicts = []
     for check in chosen:
         measured = context.sound_columns or not check.needs_sound_columns
-        found = list(check.measure(context)) if measured else []
+        found, count = _kept(check.measure(context)) if measured else ([], 0)
         threshold = float(getattr(settings, check.threshold)) if check.threshold else None
         rows += [
             (check.id, Severity.INFO if finding.tolerated else check.severity, video_id, finding, threshold)
             for finding in found
         ]
-        verdicts.append(_verdict(check, found, measured, settings))
+        verdicts.append(_verdict(check, found, count, measured, settings))
     return Findings(findings_table(rows), tuple(verdicts), settings, tuple(Stage) if stage is None else (stage,))
 
 
-def _verdict(check: Check, found: list[Finding], measured: bool, settings: QualitySettings) -> Verdict:
+def _kept(findings: Iterable[Finding]) -> tuple[list[Finding], int]:
+    """The findings that are written down, in their order, and the number of all.
+
+    Every two objects of a frame can be a finding, so a stranger's export can have tens of millions.
+    """
+    kept: list[Finding] = []
+    seen = {False: 0, True: 0}
+    for finding in findings:
+        seen[finding.tolerated] += 1
+        # counted apart, so that findings that stop nothing cannot push out those that do
+        if seen[finding.tolerated] <= MOST_FINDINGS:
+            kept.append(finding)
+    return kept, sum(seen.values())
+
+
+def _verdict(check: Check, found: list[Finding], count: int, measured: bool, settings: QualitySettings) -> Verdict:
     failed = not measured or (check.severity is not Severity.INFO and any(not f.tolerated for f in found))
     # What was not measured cannot be accepted either: nobody knows what it would have said.
     reason = settings.waivers.get(check.id) if failed and measured else None
@@ -61,7 +81,7 @@ def _verdict(check: Check, found: list[Finding], measured: bool, settings: Quali
         gates=check.gates,
         passed=not failed or reason is not None,
         measured=measured,
-        count=len(found),
+        count=count,
         examples=tuple(examples),
         meaning=check.meaning,
         remedy=check.remedy,

@@ -56,17 +56,20 @@ def _placeholders(context: Context) -> Iterator[Finding]:
 
 def _near_same(context: Context) -> Iterator[Finding]:
     counts = Counter(context.objects["label"].tolist())
-    labels = sorted(counts)
-    plain = {label: plain_label(label) for label in labels}
-    for i, a in enumerate(labels):
-        for b in labels[i + 1 :]:
-            if plain[a] == plain[b]:
-                why = "differ only in case, width or how words are joined"
-            elif plain[a] in plurals(plain[b]) or plain[b] in plurals(plain[a]):
-                why = "are singular and plural"
-            else:
-                continue
-            yield Finding(f"{a!r} ({counts[a]} annotations) and {b!r} ({counts[b]}) {why}")
+    spellings: dict[str, list[str]] = {}
+    for label in sorted(counts):
+        spellings.setdefault(plain_label(label), []).append(label)
+    # Each against the first of its kind and not every two: a stranger's export may have 100,000 labels.
+    for plain, (first, *others) in spellings.items():
+        for other in others:
+            yield _same(first, other, counts, "differ only in case, width or how words are joined")
+        for form in sorted(plurals(plain) & spellings.keys() - {plain}):
+            one, many = sorted((first, spellings[form][0]))
+            yield _same(one, many, counts, "are singular and plural")
+
+
+def _same(a: str, b: str, counts: Counter[str], why: str) -> Finding:
+    return Finding(f"{a!r} ({counts[a]} annotations) and {b!r} ({counts[b]}) {why}")
 
 
 def _changes(context: Context) -> Iterator[Finding]:

@@ -1,0 +1,76 @@
+"""A slice of the campaign, and proof that it would notice what it looks for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sam2_assets_tests.campaigns import worker
+from sam2_assets_tests.campaigns.__main__ import campaign, table
+from sam2_assets_tests.campaigns.bases import packed, uploads
+from sam2_assets_tests.campaigns.cases import Case, case
+
+SOUND = Case(0, "sound", packed(uploads()[0].members), None)
+
+
+def test_two_hundred_hostile_uploads_each_end_in_tables_or_a_typed_error() -> None:
+    outcomes = campaign(range(200))
+    assert [outcome for outcome in outcomes if outcome.offence] == []
+    assert {"read", "bad_json", "corrupt_member"} <= {outcome.outcome for outcome in outcomes}
+    assert "Offenders: none" in table(outcomes)
+
+
+def test_a_case_is_its_seed() -> None:
+    assert [case(seed) for seed in range(40)] == [case(seed) for seed in range(40)]
+
+
+def test_what_the_exporter_wrote_is_read_undamaged(tmp_path: Path) -> None:
+    outcome = worker.run(SOUND, tmp_path / "case")
+    assert (outcome.outcome, outcome.offence) == (worker.READ, None)
+    assert 20 * 1024**2 < outcome.memory < worker.MOST_MEMORY
+    assert not (tmp_path / "case").exists()
+
+
+def _crash(*_: object, **__: object) -> None:
+    raise KeyError("a bug")
+
+
+def _hang(*_: object, **__: object) -> None:
+    while True:
+        pass
+
+
+def _eat(*_: object, **__: object) -> None:
+    bytearray(2 * 1024**3)[::4096] = b"x" * (2 * 1024**3 // 4096)
+
+
+def _escape(*_: object, **__: object) -> None:
+    Path("../escaped").write_text("x")
+
+
+def _die(*_: object, **__: object) -> None:
+    os.abort()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (_crash, "a bug"),
+        (_hang, "killed after"),
+        (_eat, "MiB"),
+        (_escape, "wrote outside"),
+        (_die, "exit status"),
+    ],
+)
+def test_a_fault_of_the_importer_is_an_offence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: object, words: str
+) -> None:
+    monkeypatch.setattr(worker, "read_export", fault)
+    monkeypatch.setattr(worker, "assess", lambda *_: None)
+    monkeypatch.setattr(worker.Tables, "read", lambda *_: None)
+    monkeypatch.setattr(worker, "_KILL_AFTER", 2.0)
+    offence = worker.run(SOUND, tmp_path / "case").offence
+    assert offence is not None
+    assert words in offence
