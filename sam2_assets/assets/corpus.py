@@ -20,6 +20,13 @@ from sam2_assets.store import ArtifactRef
 SplitForm = form_of(SplitSettings)
 
 
+def _appearance(station: Station, splits: ArtifactRef) -> dict[str, str]:
+    """What the video behind the splits looks like; empty if it was imported before that was recorded."""
+    raw = station.store.inputs(splits)["raw_export"]
+    record = json.loads(station.store.open_file(raw, "import.json").read_text(encoding="utf-8"))
+    return dict(record.get("appearance", {}))
+
+
 @dg.asset(
     key=CORPUS.key("splits"),
     deps=[dg.AssetDep(VIDEO.key("splits"), partition_mapping=dg.AllPartitionMapping())],
@@ -64,6 +71,7 @@ def corpus_splits(
                         partition=partition,
                         dataset=station.folder(dataset),
                         dataset_ref={"sha256": dataset.sha256},
+                        appearance=_appearance(station, member.ref),
                         waivers={waiver["gate"]: waiver["reason"] for waiver in recorded["waivers"]},
                     )
                 )

@@ -8,9 +8,12 @@ import dagster as dg
 
 from sam2_assets.assets import showcase
 from sam2_assets.assets.forms import form_of
+from sam2_assets.assets.lineage import recorded
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.assets.station import Station, failures_explained
 from sam2_assets.exports import read_export
+from sam2_assets.exports.appearance import Appearance, same_video
+from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.inbox import find_upload
 from sam2_assets.instructions import build_dataset
@@ -30,8 +33,20 @@ InstructionForm = form_of(InstructionSettings)
 QualityForm = form_of(QualitySettings)
 SplitForm = form_of(SplitSettings)
 Result = dg.MaterializeResult[Any]
+APPEARANCE = "appearance"
+"""Metadata by which another export of the same video is recognised."""
 UPLOAD_FINGERPRINT = "upload_fingerprint"
 """Metadata by which the inbox sensor knows that an upload was imported, whoever started that run."""
+
+
+def _twins(context: dg.AssetExecutionContext, looks: Appearance) -> list[str]:
+    """Other partitions whose newest import shows the same video."""
+    known = recorded(context.instance, VIDEO.key("raw_export"), APPEARANCE)
+    return sorted(
+        partition
+        for partition, text in known.items()
+        if partition != context.partition_key and same_video(looks, json.loads(text))
+    )
 
 
 @dg.asset(
@@ -50,6 +65,11 @@ def raw_export(context: dg.AssetExecutionContext, config: ImportForm, store: Sto
             read_export(inbox.local(upload.archive), draft.folder, video=video, settings=settings)
             write_section(settings, draft.folder)
             facts = showcase.of_export(draft.folder)
+            looks = json.loads((draft.folder / IMPORT_FILE).read_text(encoding="utf-8"))["appearance"]
+        if twins := _twins(context, looks):
+            facts["same_video_as"] = ", ".join(twins)
+            context.log.warning(f"shows the same video as {', '.join(twins)}; the corpus uses one of them")
+        facts[APPEARANCE] = json.dumps(looks)
         return station.result(draft.published, {**facts, UPLOAD_FINGERPRINT: fingerprint})
 
 

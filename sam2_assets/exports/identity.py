@@ -25,7 +25,7 @@ def video_identity(
     pictures the masks of the first four frames that have some; without masks the indices of all annotated frames.
     It is taken from the export alone, so that giving the source video later does not make another video of it, and
     from decoded pixels, so that packing anew does not either. Painted pictures are part of it: two exports of one
-    video with different annotations are two videos here, and found to be near copies by the quality checks.
+    video with different annotations are two identities here; ``appearance`` recognises them.
 
     Args:
         document: the export.

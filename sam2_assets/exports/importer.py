@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from sam2_assets.errors import ExportError
+from sam2_assets.exports.appearance import Appearance, cells, telling_frames
 from sam2_assets.exports.archive import Archive
 from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
 from sam2_assets.exports.document import Document, Segment
@@ -26,10 +28,11 @@ from sam2_assets.exports.labels import clean_text
 from sam2_assets.exports.layout import Layout, find_layout
 from sam2_assets.exports.malware import scan_upload
 from sam2_assets.exports.objects import objects_table
+from sam2_assets.exports.overlay import painted_region
 from sam2_assets.exports.pictures import Pixels, check_picture, decode_picture, encode_png
 from sam2_assets.exports.reading import read_document
 from sam2_assets.exports.repairs import list_repairs
-from sam2_assets.exports.sampling import sample_frames
+from sam2_assets.exports.sampling import look_at, sample_frames
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.exports.stated import stated_facts
 from sam2_assets.exports.video import SourceVideo, match_video, read_frames, size_and_length
@@ -227,6 +230,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
             "filename": document.filename,
         },
         "source_video": None if source is None else source.evidence(),
+        "appearance": _appearance(document, verdict, pictures, origin, out),
         "segments": [_segment_entry(segment) for segment in document.segments],
         "stated": stated_facts(export.archive, export.layout, document, fps, settings),
         "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
@@ -308,6 +312,30 @@ def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> d
         (out / name).write_bytes(data)
         written[index] = _Picture(name, hashlib.sha256(data).hexdigest())
     return written
+
+
+def _appearance(
+    document: Document, verdict: Verdict, pictures: dict[int, _Picture], origin: ImageOrigin, out: Path
+) -> Appearance:
+    """What the written pictures look like where nothing is painted (``appearance``)."""
+    records = {frame.frame_index: frame for frame in document.frames}
+    found = {}
+    for index in telling_frames(pictures.keys()):
+        pixels = cv2.imread(str(out / pictures[index].name), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if pixels is None:
+            raise ExportError(
+                "picture_unreadable",
+                "is not a readable PNG or JPEG",
+                remedy="The archive is damaged or mixed up: export again.",
+                file=pictures[index].name,
+            )
+        painted = None
+        if origin is ImageOrigin.EXPORT_OVERLAY and records[index].objects:
+            frame = look_at(document, records[index], None)
+            masks = frame.masks(frame.orders(verdict.order), document.width, document.height)
+            painted = painted_region(records[index], masks)
+        found[str(index)] = cells(np.asarray(pixels, np.uint8), painted)
+    return found
 
 
 def _frames_table(

@@ -1,17 +1,19 @@
 """The same video under two names: exported twice, it would put the same moments into train and test of a corpus.
 
 An export's identity covers its painted pictures, so annotating a video again and exporting it again gives another
-video id. The frames taken from the source video are then equal byte for byte, which is what is looked for here.
+video id. The frames taken from the source video are then equal byte for byte, and what lies between the paint of the
+export's own pictures is the same; both are looked for here.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam2_assets.errors import DatasetError
+from sam2_assets.exports.appearance import Appearance, same_video
 from sam2_assets.instructions import read_rows
 
 # One equal picture may be a black one; a tenth is what exports at 30 and at 3 frames a second have in common.
@@ -21,11 +23,12 @@ _LEAST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Candidate:
-    """A video that may go into a split: its partition, its identity and its dataset's folder."""
+    """A video that may go into a split: its partition, its identity, its dataset's folder, and its looks if known."""
 
     partition: str
     video_id: str
     dataset: Path
+    appearance: Appearance = field(default_factory=dict)
 
 
 def _pictures(candidate: Candidate) -> frozenset[bytes]:
@@ -41,8 +44,9 @@ def _same(one: frozenset[bytes], other: frozenset[bytes]) -> int:
 def one_a_video(candidates: Sequence[Candidate]) -> tuple[set[str], list[dict[str, str]]]:
     """Keep one candidate of each video: the one with most frames, of equals the first partition by name.
 
-    Two candidates show the same video if they have the same id, or share at least two pictures, byte for byte, that
-    make up a tenth of the smaller one. Pictures are only read if there are several candidates.
+    Two candidates show the same video if they have the same id, if they look the same where nothing is painted
+    (``exports.appearance``), or if they share at least two pictures, byte for byte, that make up a tenth of the smaller
+    one. Pictures are only read if there are several candidates.
 
     Returns:
         The partitions to keep, and ``{"partition", "reason"}`` of the others, by partition.
@@ -70,7 +74,8 @@ def one_a_video(candidates: Sequence[Candidate]) -> tuple[set[str], list[dict[st
     for candidate in sorted(candidates, key=lambda c: (-frames[c.partition], c.partition)):
         for first in kept:
             shared = _same(pictures[first.partition], pictures[candidate.partition])
-            if shared or first.video_id == candidate.video_id:
+            alike = same_video(first.appearance, candidate.appearance)
+            if shared or alike or first.video_id == candidate.video_id:
                 rejected.append(
                     {
                         "partition": candidate.partition,

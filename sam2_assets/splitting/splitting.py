@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError, SettingsError
+from sam2_assets.exports.appearance import Appearance
 from sam2_assets.instructions import main_object, read_rows
 from sam2_assets.splitting.evidence import USED, balance, leakage, majority, split_counts
 from sam2_assets.splitting.repeats import Candidate, one_a_video
@@ -46,6 +47,7 @@ class Source:
         dataset: local folder of its instruction dataset.
         dataset_ref: ``path`` and ``sha256`` of the published dataset, as they are to be recorded.
         waivers: gate to the reason for which a person waived it.
+        appearance: what the video looks like, as its ``import.json`` has it; empty if not known.
     """
 
     video_id: str
@@ -53,6 +55,7 @@ class Source:
     dataset: Path
     dataset_ref: dict[str, str]
     waivers: dict[str, str] = field(default_factory=dict)
+    appearance: Appearance = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,9 @@ def split(
             value=[entry["partition"] for entry in rejected],
             remedy="At least one video must pass its gates: see the reasons of the rejected ones.",
         )
-    kept, repeated = one_a_video([Candidate(source.partition, source.video_id, source.dataset) for source in sources])
+    kept, repeated = one_a_video(
+        [Candidate(source.partition, source.video_id, source.dataset, source.appearance) for source in sources]
+    )
     videos = sorted(
         (_assign_video(source, settings) for source in sources if source.partition in kept),
         key=lambda video: video.source.video_id,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,20 @@ def test_the_same_video_twice_counts_once_so_that_it_cannot_leak_into_itself(tmp
     assert rejected["partition"] == "first"
     assert "same video as second" in rejected["reason"]
     assert "60 pictures are equal" in rejected["reason"]
+
+
+def test_videos_that_look_the_same_between_their_paint_count_once(tmp_path: Path) -> None:
+    one = build_source(tmp_path / "a", [float(i) for i in range(60)], video_id="aa", partition="first", shows="x")
+    two = build_source(tmp_path / "b", [i / 2 for i in range(120)], video_id="bb", partition="second", shows="y")
+    cells = "".join(f"{i % 256:02x}" for i in range(32 * 18))
+    looks = {"0": cells, "60": cells}
+    split([one, two], tmp_path / "apart", SETTINGS)
+    assert evidence(tmp_path / "apart")["rejected"] == []
+    alike = [dataclasses.replace(source, appearance=looks) for source in (one, two)]
+    split(alike, tmp_path / "out", SETTINGS)
+    (rejected,) = evidence(tmp_path / "out")["rejected"]
+    assert rejected["partition"] == "first"
+    assert "same video as second" in rejected["reason"]
 
 
 def test_a_few_equal_pictures_do_not_make_two_videos_the_same(tmp_path: Path) -> None:
