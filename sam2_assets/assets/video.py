@@ -19,6 +19,7 @@ from sam2_assets.inbox import find_upload
 from sam2_assets.instructions import build_dataset
 from sam2_assets.instructions.settings import InstructionSettings
 from sam2_assets.partitions import videos
+from sam2_assets.pixels import now_and_then
 from sam2_assets.quality import assess, write_report
 from sam2_assets.quality.findings import QUALITY_FILE
 from sam2_assets.quality.settings import QualitySettings
@@ -62,7 +63,8 @@ def raw_export(context: dg.AssetExecutionContext, config: ImportForm, store: Sto
         with station.publish() as draft:
             inbox = station.store.inbox
             video = None if upload.video is None else inbox.local(upload.video)
-            read_export(inbox.local(upload.archive), draft.folder, video=video, settings=settings)
+            progress = now_and_then(lambda done: context.log.info(f"{done} pictures read and measured"))
+            read_export(inbox.local(upload.archive), draft.folder, video=video, settings=settings, progress=progress)
             write_section(settings, draft.folder)
             facts = showcase.of_export(draft.folder)
             looks = json.loads((draft.folder / IMPORT_FILE).read_text(encoding="utf-8"))["appearance"]

@@ -14,6 +14,7 @@ from sam2_assets.cli.app import EXIT_GATE, EXIT_UNREADABLE
 from sam2_assets.cli.printing import Lines
 from sam2_assets.errors import Sam2AssetsError, SettingsError
 from sam2_assets.exports import read_export
+from sam2_assets.pixels import now_and_then
 from sam2_assets.quality import CHECKS, Findings, Verdict, assess, report_page
 from sam2_assets.settings import read_layer, resolve
 from sam2_assets.storage.folder import write_atomically
@@ -41,7 +42,8 @@ def inspect_export(
     resolved = resolve([read_layer(settings)] if settings else []).settings
     with TemporaryDirectory(prefix="sam2-assets-") as folder:
         raw = Path(folder)
-        read_export(archive, raw, video=video, settings=resolved.importing)
+        progress = now_and_then(lambda done: print(f"{done} pictures read and measured", file=sys.stderr, flush=True))
+        read_export(archive, raw, video=video, settings=resolved.importing, progress=progress)
         tables = Tables.read(raw)
         findings = assess(tables, raw, resolved.quality)
         record = json.loads((raw / "import.json").read_text(encoding="utf-8"))

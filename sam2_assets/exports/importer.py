@@ -37,6 +37,7 @@ from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.exports.stated import stated_facts
 from sam2_assets.exports.video import SourceVideo, match_video, read_frames, size_and_length
 from sam2_assets.exports.video_facts import VideoFacts
+from sam2_assets.pixels import PICTURES_FILE, Progress, Survey
 from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
 
 IMPORT_FILE: Final = "import.json"
@@ -132,13 +133,18 @@ def _unstated_facts(layout: Layout, video: Path | None, settings: ImportSettings
 
 
 def read_export(
-    archive: Path, out: Path, *, video: Path | None = None, settings: ImportSettings = DEFAULTS
+    archive: Path,
+    out: Path,
+    *,
+    video: Path | None = None,
+    settings: ImportSettings = DEFAULTS,
+    progress: Progress | None = None,
 ) -> ExportSummary:
     """Read an export of the SAM2 demo, in any layout of ``docs/exports.md``, into an artifact's folder.
 
-    Writes ``frames.parquet``, ``objects.parquet``, ``images/`` and ``import.json`` as ``docs/architecture.md``
-    describes them. Frames are those the export annotates; boxes and areas are recomputed from the masks, times from
-    the frame rate. If anything fails, ``out`` is left empty.
+    Writes ``frames.parquet``, ``objects.parquet``, ``images/``, ``pictures.parquet`` and ``import.json`` as
+    ``docs/architecture.md`` describes them. Frames are those the export annotates; boxes and areas are recomputed from
+    the masks, times from the frame rate. If anything fails, ``out`` is left empty.
 
     Args:
         archive: the ZIP.
@@ -146,6 +152,7 @@ def read_export(
         video: the demo's own transcoded video or the upload it was made from, for clean frames; refused if it does
             not agree with the export.
         settings: bounds, label map, assumed frame rate.
+        progress: told the number of pictures measured so far.
 
     Raises:
         ExportError: whatever is wrong with the archive, the document, a mask, a picture or the video.
@@ -158,12 +165,19 @@ def read_export(
     with ExitStack() as on_failure:
         on_failure.callback(_empty, out)
         with Archive(archive, settings) as opened:
-            summary = _import(_Export(opened, video, settings), archive, out, video, settings)
+            summary = _import(_Export(opened, video, settings), archive, out, video, settings, progress)
         on_failure.pop_all()
     return summary
 
 
-def _import(export: _Export, archive: Path, out: Path, video: Path | None, settings: ImportSettings) -> ExportSummary:
+def _import(
+    export: _Export,
+    archive: Path,
+    out: Path,
+    video: Path | None,
+    settings: ImportSettings,
+    progress: Progress | None,
+) -> ExportSummary:
     document = export.document
     warnings = [
         *document.notes,
@@ -196,7 +210,9 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
         warnings.append("source video: no unpainted picture to compare with; only its size and length were checked")
     if export.stray:
         warnings.append(f"pictures: {len(export.stray)} show frames that are not annotated and were left out")
-    pictures = _write_pictures(export, source, out)
+    with Survey(progress) as survey:
+        pictures = _write_pictures(export, source, out, survey)
+        survey.table().to_parquet(out / PICTURES_FILE, index=False)
     missing = len(document.frames) - len(pictures)
     if missing:
         warnings.append(f"pictures: {missing} of {len(document.frames)} annotated frames have none")
@@ -236,6 +252,7 @@ def _import(export: _Export, archive: Path, out: Path, video: Path | None, setti
         "decisions": [vars(each) for each in _decisions(export, verdict, grids, source, fps, fps_origin)],
         "repairs": repairs,
         "warnings": warnings,
+        "pictures_without_record": export.stray,
     }
     (out / IMPORT_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return ExportSummary(
@@ -297,8 +314,8 @@ def _segment_entry(segment: Segment) -> dict[str, object]:
     }
 
 
-def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> dict[int, _Picture]:
-    """Write the pictures of annotated frames; frame index -> picture."""
+def _write_pictures(export: _Export, source: SourceVideo | None, out: Path, survey: Survey) -> dict[int, _Picture]:
+    """Write the pictures of annotated frames, each measured while the next are written; frame index -> picture."""
     folder = out / IMAGES_FOLDER
     folder.mkdir()
     written: dict[int, _Picture] = {}
@@ -310,6 +327,7 @@ def _write_pictures(export: _Export, source: SourceVideo | None, out: Path) -> d
     for index, data, suffix in pictures:
         name = f"{IMAGES_FOLDER}/frame_{index:06d}.{suffix}"
         (out / name).write_bytes(data)
+        survey.add(index, out / name)
         written[index] = _Picture(name, hashlib.sha256(data).hexdigest())
     return written
 

@@ -14,6 +14,7 @@ import pandera.errors
 import pandera.pandas as pa
 
 from sam2_assets.errors import DatasetError
+from sam2_assets.pixels import PICTURES_FILE, survey
 from sam2_assets.quality.rows import rows
 from sam2_assets.quality.runs import measure_all
 from sam2_assets.quality.settings import QualitySettings
@@ -94,6 +95,29 @@ class Context:
             for image, origin in zip(frames["image"], frames["image_origin"], strict=True)
         ]
         return frames.assign(has_picture=pd.Series(has_picture, index=frames.index, dtype=bool)).reset_index(drop=True)
+
+    @cached_property
+    def pictures(self) -> pd.DataFrame:
+        """The measures of the pictures (``pixels.Pictures``) that ``frames`` has, by ``frame_index``.
+
+        Added columns: ``image``, ``frame_w``, ``frame_h`` (pixels). The import measured them; a folder that an earlier
+        version imported is measured here, in the same way.
+        """
+        shown = self.frames[self.frames["has_picture"]]
+        facts = shown[["frame_index", "image", "width", "height"]].rename(
+            columns={"width": "frame_w", "height": "frame_h"}
+        )
+        recorded = self.raw / PICTURES_FILE
+        if recorded.is_file():
+            measures = pd.read_parquet(recorded)
+        else:
+            measures = survey((row.frame_index, self.raw / row.image) for row in rows(shown))
+        return facts.merge(measures, on="frame_index", how="inner").reset_index(drop=True)
+
+    @cached_property
+    def readable_pictures(self) -> pd.DataFrame:
+        """The rows of ``pictures`` that could be decoded."""
+        return self.pictures[self.pictures["problem"] == ""]
 
     @cached_property
     def objects(self) -> pd.DataFrame:

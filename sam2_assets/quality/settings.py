@@ -98,6 +98,52 @@ class QualitySettings(BaseModel):
     max_jump_seconds: float = Field(
         default=1.0, gt=0, description="Annotated frames further apart in time are not compared."
     )
+    black_level: float = Field(
+        default=0.06,
+        ge=0,
+        le=1,
+        description="A picture is black if 99 % of its pixels are at most this bright (0 black, 1 white).",
+    )
+    max_highlight_share: float = Field(
+        default=0.5, gt=0, le=1, description="A picture with a larger share of burnt-out pixels is overexposed."
+    )
+    max_shadow_share: float = Field(
+        default=0.75, gt=0, le=1, description="A picture with a larger share of pixels without light is underexposed."
+    )
+    max_blur_rise: float = Field(
+        default=0.22,
+        ge=0,
+        le=1,
+        description="A picture whose blur (0 to 1, after Crete et al.) exceeds the median of the video's pictures by "
+        "more than this is blurred.",
+    )
+    max_blur: float = Field(
+        default=0.7, ge=0, le=1, description="A picture with more blur than this is blurred, whatever the others are."
+    )
+    max_wrapped_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of a picture's places where a single colour channel may leap between nothing and all; "
+        "footage stays below 0.002.",
+    )
+    max_frozen_change: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Two pictures are the same footage if no part of them changes by more than this in brightness.",
+    )
+    min_frozen_move_share: float = Field(
+        default=0.02,
+        gt=0,
+        description="An object that moves by this share of the frame's diagonal moves for certain.",
+    )
+    near_duplicate_bits: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="Pictures whose perceptual hashes (pHash, 64 bits) differ in at most so many bits look alike.",
+    )
     placeholder_labels: list[str] = Field(
         default=_PLACEHOLDERS,
         description="Regular expressions; a label that one of them matches as a whole (any case) says nothing.",

@@ -237,6 +237,7 @@ def test_the_same_export_gives_the_same_bytes_and_no_trace_of_time_or_place(tmp_
         *(f"images/frame_{i:06d}.png" for i in (0, 6, 12, 18)),
         "import.json",
         "objects.parquet",
+        "pictures.parquet",
     ]
     record = first["import.json"].decode()
     assert str(tmp_path) not in record

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from sam2_assets.quality import CHECKS, FindingsTable, QualitySettings, Severity, assess
@@ -17,6 +20,7 @@ from sam2_assets_tests.quality.defects import ALL
 from sam2_assets_tests.quality.videos import HEIGHT, WIDTH, Track, Video, make_video, rectangle, runs
 
 Make = Callable[[Path], Video]
+Pixels = NDArray[np.uint8]
 SETTINGS = QualitySettings(speck_share=0.002)
 """A frame of 64 x 48 is so small that by default a single pixel would be no speck."""
 
@@ -111,6 +115,84 @@ def labels(*names: str) -> dict[int, Track]:
     return {i: Track(name, lambda _, i=i: rectangle(2 + 12 * i, 12, 10, 10)) for i, name in enumerate(names)}  # type: ignore[misc]
 
 
+def pixels_of(video: Video, row: int) -> Pixels:
+    with Image.open(video.picture(row)) as picture:
+        return np.asarray(picture, np.uint8)
+
+
+def repaint(row: int, change: Callable[[Pixels], Pixels]) -> Callable[[Video], None]:
+    return lambda video: Image.fromarray(change(pixels_of(video, row))).save(video.picture(row))
+
+
+def repaint_all(change: Callable[[Pixels], Pixels]) -> Callable[[Video], None]:
+    return lambda video: [repaint(row, change)(video) for row in range(len(video.frames))] and None
+
+
+def grey(low: int, high: int) -> Callable[[Pixels], Pixels]:
+    """The picture's own pattern between two levels."""
+    return lambda pixels: np.asarray(low + (pixels.astype(int) - 40) * (high - low) // 180, np.uint8)
+
+
+def lit(share: float, level: int) -> Callable[[Pixels], Pixels]:
+    """The upper part of the picture at one level."""
+
+    def change(pixels: Pixels) -> Pixels:
+        changed = pixels.copy()
+        changed[: round(HEIGHT * share)] = level
+        return changed
+
+    return change
+
+
+def blurred(sigma: float) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8)
+
+
+def enlarged(*, soft: bool) -> Callable[[Pixels], Pixels]:
+    """A few pixels of the picture as large as all of it, with soft or hard transitions."""
+    how = cv2.INTER_CUBIC if soft else cv2.INTER_NEAREST
+    return lambda pixels: np.asarray(cv2.resize(pixels[:4, :5], (WIDTH, HEIGHT), interpolation=how), np.uint8)
+
+
+def overflown(pixels: Pixels) -> Pixels:
+    """As the exporter drew normalised frames: 8 bits of numbers below 0 and above 255."""
+    normalised = (pixels / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    return np.asarray((normalised * 255).astype(np.int64) & 255, np.uint8)
+
+
+def outlined(pixels: Pixels) -> Pixels:
+    """Outlines as the exporter paints them, in pure colours."""
+    return np.asarray(cv2.rectangle(pixels.copy(), (8, 8), (50, 40), (0, 255, 0), 2), np.uint8)
+
+
+def still(video: Video) -> None:
+    """A frame shows the picture before it, coded again."""
+    Image.fromarray(pixels_of(video, 4) + np.uint8(1)).save(video.picture(5))
+
+
+def seen_again(video: Video) -> None:
+    Image.fromarray(pixels_of(video, 4) + np.uint8(1)).save(video.picture(15))
+
+
+def cut_short(share: float) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        data = video.picture(5).read_bytes()
+        video.picture(5).write_bytes(data[: round(len(data) * share)])
+
+    return change
+
+
+def strays(*frames: int) -> Callable[[Video], None]:
+    def change(video: Video) -> None:
+        path = video.folder / "import.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "pictures_without_record": frames}))
+
+    return change
+
+
+walking = Track(mask=lambda i: rectangle(2 + 2 * i, 12, 14, 10))
+
+
 CASES: list[tuple[str, str, Make, Make]] = [
     ("schema_frames", "a missing column", spoil(without_column("frames", "time_s")), video()),
     ("schema_frames", "a repeated frame", spoil(set_frame(4, frame_index=0)), video()),
@@ -186,7 +268,32 @@ CASES: list[tuple[str, str, Make, Make]] = [
     ),
     ("wrong_picture_size", "half as large", spoil(picture_of_size(32, 24)), spoil(picture_of_size(WIDTH, HEIGHT))),
     ("wrong_picture_size", "turned", spoil(picture_of_size(HEIGHT, WIDTH)), video()),
-    ("wrong_picture_size", "not a picture", spoil(broken_picture), video()),
+    ("picture_without_record", "one", spoil(strays(5)), spoil(strays())),
+    ("corrupt_picture", "not a picture", spoil(broken_picture), video()),
+    ("corrupt_picture", "cut short", spoil(cut_short(0.6)), spoil(cut_short(1.0))),
+    ("false_colours", "numbers below 0 and above 255", spoil(repaint(5, overflown)), spoil(repaint(5, outlined))),
+    ("black_picture", "with an object", spoil(repaint(5, grey(0, 15))), spoil(repaint(5, grey(8, 40)))),
+    (
+        "black_picture",
+        "with an object in it",
+        spoil(repaint(5, grey(0, 1))),
+        spoil(repaint(5, grey(0, 1)), tracks={0: away_in(5)}),
+    ),
+    ("overexposed_picture", "burnt out", spoil(repaint(5, lit(0.6, 255))), spoil(repaint(5, lit(0.4, 255)))),
+    ("overexposed_picture", "burnt out", spoil(repaint(5, lit(0.9, 250))), spoil(repaint(5, lit(0.9, 245)))),
+    ("underexposed_picture", "no light", spoil(repaint(5, lit(0.8, 3))), spoil(repaint(5, lit(0.7, 3)))),
+    ("underexposed_picture", "no light", spoil(repaint(5, lit(0.8, 5))), spoil(repaint(5, lit(0.8, 8)))),
+    ("blurred_picture", "one of many", spoil(repaint(5, blurred(2))), spoil(repaint(5, blurred(0.4)))),
+    (
+        "blurred_picture",
+        "all of them",
+        spoil(repaint_all(enlarged(soft=True))),
+        spoil(repaint_all(enlarged(soft=False))),
+    ),
+    ("frozen_picture", "masks move on", spoil(still, tracks={0: walking}), video(tracks={0: walking})),
+    ("frozen_picture", "masks move on", spoil(still, tracks={0: walking}), spoil(still, tracks={0: away_in()})),
+    ("near_duplicate_picture", "one after another", spoil(still), video()),
+    ("near_duplicate_picture", "much later again", spoil(seen_again), video()),
     (
         "burnt_in_overlay",
         "every frame",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from PIL import Image
-
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity, Stage
@@ -30,22 +28,22 @@ def _missing(context: Context) -> Iterator[Finding]:
         )
 
 
+def _without_record(context: Context) -> Iterator[Finding]:
+    for frame_index in context.import_record.get("pictures_without_record", ()):
+        yield Finding(
+            f"the export has a picture of frame {frame_index}, but no record of it; it was left out", frame_index
+        )
+
+
 def _sizes(context: Context) -> Iterator[Finding]:
-    for row in rows(context.frames[context.frames["has_picture"]]):
-        try:
-            with Image.open(context.raw / row.image) as picture:  # reads the header only
-                size = picture.size
-        except (OSError, Image.DecompressionBombError) as error:
-            yield Finding(
-                f"frame {row.frame_index}: {row.image} cannot be opened ({type(error).__name__})", row.frame_index
-            )
-            continue
-        if size != (row.width, row.height):
-            yield Finding(
-                f"frame {row.frame_index}: {row.image} is {size[0]} x {size[1]}, the table says "
-                f"{row.width} x {row.height}",
-                row.frame_index,
-            )
+    pictures = context.readable_pictures
+    other = (pictures["width"] != pictures["frame_w"]) | (pictures["height"] != pictures["frame_h"])
+    for row in rows(pictures[other]):
+        yield Finding(
+            f"frame {row.frame_index}: {row.image} is {row.width} x {row.height}, the table says "
+            f"{row.frame_w} x {row.frame_h}",
+            row.frame_index,
+        )
 
 
 def _overlays(context: Context) -> Iterator[Finding]:
@@ -73,10 +71,19 @@ CHECKS = (
         threshold="max_missing_picture_share",
     ),
     Check(
+        id="picture_without_record",
+        severity=Severity.WARNING,
+        gates=None,
+        meaning="Pictures in the export that no record mentions: the exporter lost the frame's annotations, or files "
+        "were mixed.",
+        remedy="Export the video again; if the frame is still without a record, delete its picture.",
+        measure=_without_record,
+    ),
+    Check(
         id="wrong_picture_size",
         severity=Severity.ERROR,
         gates=Stage.INSTRUCTION_DATASET,
-        meaning="Every picture can be opened and has its frame's size; otherwise every box in it is off.",
+        meaning="Every picture has its frame's size; otherwise every box in it is off.",
         remedy="Export the video again, or give the source video that the annotations were made on.",
         measure=_sizes,
     ),

@@ -1,6 +1,6 @@
 """All defects: a theme is a module, and its tuple an entry here."""
 
-from sam2_assets_tests.quality.defects import amounts, clock, labels, masks, records, tracks
+from sam2_assets_tests.quality.defects import amounts, clock, labels, masks, pictures, records, tracks
 from sam2_assets_tests.quality.defects.defect import Defect
 
 ALL: tuple[Defect, ...] = (
@@ -10,4 +10,5 @@ ALL: tuple[Defect, ...] = (
     *labels.DEFECTS,
     *amounts.DEFECTS,
     *clock.DEFECTS,
+    *pictures.DEFECTS,
 )

@@ -1,0 +1,214 @@
+"""Pictures: dark, bright, blurred, frozen, falsely coloured, damaged, repeated, or without a record."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2_assets.sample.choreography import HEIGHT, WIDTH
+from sam2_assets_tests.quality.defects.clean_export import STEP, CleanExport, jpeg
+from sam2_assets_tests.quality.defects.defect import Case, Change, Defect
+
+Pixels = NDArray[np.uint8]
+_SOME = (9, 10, 11)
+_LATE = range(18, 24)
+_SAME = frozenset({"duplicate_picture"})
+
+
+def _repaint(positions: range | tuple[int, ...], change: Callable[[Pixels], Pixels]) -> Change:
+    def changed(export: CleanExport) -> None:
+        for position in positions:
+            export.repaint(position, change(export.picture(position)))
+
+    return changed
+
+
+def _scaled(gain: float, offset: float = 0) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: np.asarray(np.clip(pixels * gain + offset, 0, 255), np.uint8)
+
+
+def _burnt_out(share: float) -> Callable[[Pixels], Pixels]:
+    """A sky without detail over the upper part."""
+
+    def change(pixels: Pixels) -> Pixels:
+        changed = pixels.copy()
+        changed[: round(HEIGHT * share)] = 255
+        return changed
+
+    return change
+
+
+def _sky(pixels: Pixels) -> Pixels:
+    """An even transition from blue to white over the upper half."""
+    changed = pixels.copy()
+    down = np.linspace(0, 1, HEIGHT // 2)[:, None, None]
+    changed[: HEIGHT // 2] = np.round((200, 120, 60) * (1 - down) + np.array((250, 240, 235)) * down)
+    return changed
+
+
+def _lamp(level: float, radius: int) -> Callable[[Pixels], Pixels]:
+    """Night, but for a disc about the middle."""
+
+    def change(pixels: Pixels) -> Pixels:
+        night = np.asarray(pixels * level, np.uint8)
+        disc = cv2.circle(np.zeros((HEIGHT, WIDTH), np.uint8), (WIDTH // 2, HEIGHT // 2), radius, 1, -1)
+        night[disc > 0] = pixels[disc > 0]
+        return night
+
+    return change
+
+
+def _out_of_focus(sigma: float) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8)
+
+
+def _pan(length: int) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: np.asarray(cv2.blur(pixels, (length, 1)), np.uint8)
+
+
+def _normalised(pixels: Pixels) -> Pixels:
+    """What the exporter of commit 7465969 drew: normalised numbers, cast to 8 bits."""
+    rgb = pixels[..., ::-1] / 255
+    numbers = (rgb - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    return np.asarray(((numbers * 255).astype(np.int64) & 255)[..., ::-1], np.uint8)
+
+
+def _as_png(positions: range, change: Callable[[Pixels], Pixels]) -> Change:
+    """The exporter writes PNG; a JPEG would soften what overflowed."""
+
+    def changed(export: CleanExport) -> None:
+        for position in positions:
+            name = export.picture_name(position)
+            pixels = change(export.picture(position))
+            del export.pictures[name]
+            export.pictures[name.replace(".jpg", ".png")] = bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+    return changed
+
+
+def _garish(pixels: Pixels) -> Pixels:
+    """The same scene in colours as strong as they can be."""
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_BGR2HSV)
+    hsv[..., 1] = np.minimum(hsv[..., 1] * 3.0, 255)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
+
+
+def _frozen(*, masks_too: bool) -> Change:
+    """From the middle on the video stands still; coded again, so that no two files are the same."""
+
+    def change(export: CleanExport) -> None:
+        picture = export.picture(12)
+        for position in range(13, 24):
+            noisy = picture.copy()
+            noisy[: position - 12, 0] ^= 1
+            export.pictures[export.picture_name(position)] = jpeg(noisy) + bytes(position)
+            for each in list(export.objects(position)):
+                mask = export.mask(12, each["object_id"])
+                if not masks_too:
+                    mask = np.roll(mask, 30 * (position % 2), axis=1)
+                export.put(position, each["object_id"], np.ascontiguousarray(mask))
+
+    return change
+
+
+def _png_of(share: float) -> Change:
+    """A PNG with so much of its pixels; every chunk has its right checksum, so that only decoding it tells."""
+
+    def change(export: CleanExport) -> None:
+        name = export.picture_name(6)
+        whole = bytes(cv2.imencode(".png", export.picture(6))[1].tobytes())
+        header, body = whole[:33], b"".join(data for kind, data in _chunks(whole) if kind == b"IDAT")
+        kept = body[: round(len(body) * share)]
+        halves = (kept[: len(kept) // 2], kept[len(kept) // 2 :])
+        packed = b"".join(_chunk(b"IDAT", half) for half in halves)
+        del export.pictures[name]
+        export.pictures[name.replace(".jpg", ".png")] = header + packed + _chunk(b"IEND", b"")
+
+    return change
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += length + 12
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _with_picture_of(index: int) -> Change:
+    def change(export: CleanExport) -> None:
+        export.pictures[f"images/frame_{index:06d}.jpg"] = jpeg(_sky(export.picture(5)))
+
+    return change
+
+
+def _copy(export: CleanExport) -> None:
+    export.pictures[export.picture_name(12)] = export.pictures[export.picture_name(11)]
+
+
+DEFECTS = (
+    Defect(
+        "black_picture",
+        Case("the video ends before its annotations: black frames", _repaint(_LATE, _scaled(0)), also=_SAME),
+        Case("it gets dark, but not black", _repaint(_LATE, _scaled(0.2))),
+    ),
+    Defect(
+        "underexposed_picture",
+        Case("night, but for a lamp", _repaint(_SOME, _lamp(0.01, 100))),
+        Case("dusk, but for a lamp", _repaint(_SOME, _lamp(0.15, 100))),
+    ),
+    Defect(
+        "overexposed_picture",
+        Case("most of the frame is burnt out", _repaint(_SOME, _burnt_out(0.8))),
+        Case("snow: over-bright, not burnt out", _repaint(_SOME, _scaled(0.3, 165))),
+    ),
+    Defect(
+        "overexposed_picture",
+        Case("more than half of the frame is burnt out", _repaint(_SOME, _burnt_out(0.6))),
+        Case("the sky over the upper half is an even gradient", _repaint(_SOME, _sky)),
+    ),
+    Defect(
+        "blurred_picture",
+        Case("three frames are out of focus", _repaint(_SOME, _out_of_focus(6))),
+        Case("a fast pan", _repaint(_SOME, _pan(5))),
+    ),
+    Defect(
+        "blurred_picture",
+        Case("the whole video is out of focus", _repaint(range(24), _out_of_focus(12))),
+        Case("the whole video is a little soft", _repaint(range(24), _out_of_focus(0.8))),
+    ),
+    Defect(
+        "frozen_picture",
+        Case("the video stands still, the masks move on", _frozen(masks_too=False)),
+        Case("a still scene: neither moves", _frozen(masks_too=True)),
+    ),
+    Defect(
+        "false_colours",
+        Case("frames are drawn on a network's numbers", _as_png(range(24), _normalised)),
+        Case("frames in garish colours", _as_png(range(24), _garish)),
+    ),
+    Defect(
+        "corrupt_picture",
+        Case("a picture breaks off in the middle", _png_of(0.5)),
+        Case("a picture comes in two pieces", _png_of(1.0)),
+    ),
+    Defect(
+        "picture_without_record",
+        Case("a picture shows a frame that no record mentions", _with_picture_of(STEP * 5 + 1)),
+        Case("the picture of a frame shows another scene", _with_picture_of(STEP * 5)),
+    ),
+    Defect(
+        "duplicate_picture",
+        Case("a frame has the file of the frame before", _copy),
+        Case("frames are coded again", _repaint(range(24), _scaled(1))),
+    ),
+)
