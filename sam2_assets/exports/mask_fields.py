@@ -16,7 +16,7 @@ from sam2_assets.exports.fields import Field
 
 MOST_PIXELS_A_SIDE: Final = 16_384
 # the frame of most pixels that is read, with a run for every second one of them
-_LONGEST_TEXT: Final = 2**25
+LONGEST_TEXT: Final = 2**25
 _LONGEST_WORD: Final = 1_000
 _LONGEST_RUN: Final = 10**10
 # what COCO's compressed run lengths are written with, and plain ones are not
@@ -105,7 +105,7 @@ def _runs(counts: Field, size: tuple[int, int] | None, *, coco: bool) -> tuple[s
     if isinstance(counts.value, list):
         _check_runs(counts, counts.value)
         return " ".join(map(str, counts.value)), Writing.LIST
-    text = counts.text(_LONGEST_TEXT)
+    text = counts.text(LONGEST_TEXT)
     # COCO's string may happen to have digits alone: then only the number of cells tells
     if _COMPRESSED.match(text) or (coco and _DIGITS.match(text) and _fills(text, size)):
         try:
