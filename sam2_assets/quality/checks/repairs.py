@@ -10,7 +10,7 @@ from sam2_assets.coordinates import ious
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
-from sam2_assets.quality.rows import cells
+from sam2_assets.quality.rows import cells, rows
 from sam2_assets.tables import Provenance
 
 _FEWEST_OBJECTS = 3
