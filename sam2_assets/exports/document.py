@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Final
 
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.fields import Field
-from sam2_assets.exports.mask_fields import MOST_PIXELS_A_SIDE, Order, Writing, read_mask
+from sam2_assets.exports.mask_fields import LONGEST_TEXT, MOST_PIXELS_A_SIDE, Order, Writing, read_mask
+from sam2_assets.exports.plain_records import PlainRecords, plain_records
 
 __all__ = ["Document", "FrameRecord", "ObjectRecord", "Order", "Segment", "parse_document"]
 
@@ -158,11 +160,44 @@ def parse_frames(annotations: Field, total: int) -> tuple[FrameRecord, ...]:
         annotations: the list.
         total: frames of the video; every index must be below.
     """
-    frames = [_frame(field, total) for field in annotations.elements()]
-    refuse_repeated_frames(annotations.file, frames)
+    plain = plain_records(
+        annotations.value,
+        frames=total,
+        largest=_LARGEST,
+        largest_id=_MOST_OBJECT_ID,
+        longest_label=LONGEST_LABEL,
+        longest_text=LONGEST_TEXT,
+    )
+    if plain is None:
+        frames = [_frame(field, total) for field in annotations.elements()]
+        refuse_repeated_frames(annotations.file, frames)
+    else:
+        frames = _plain_frames(annotations.path, plain)
     if not frames:
         raise annotations.error("out_of_range", "no frame is annotated")
     return tuple(sorted(frames, key=lambda frame: frame.frame_index))
+
+
+def _plain_frames(path: str, plain: PlainRecords) -> list[FrameRecord]:
+    """The records that ``_frame`` makes of the same frames."""
+    paths = [f"{path}[{i}].objects[{k}]" for i, size in enumerate(plain.sizes) for k in range(size)]
+    nothing = repeat(None)
+    objects = map(
+        ObjectRecord,
+        paths,
+        plain.ids,
+        plain.labels,
+        plain.runs,
+        nothing,
+        nothing,
+        plain.boxes,
+        plain.areas,
+        plain.confidences,
+    )
+    return [
+        FrameRecord(f"{path}[{i}]", index, time, tuple(islice(objects, size)))
+        for i, (index, time, size) in enumerate(zip(plain.indices, plain.timestamps, plain.sizes, strict=True))
+    ]
 
 
 def _frame(field: Field, total: int) -> FrameRecord:

@@ -17,7 +17,7 @@ from sam2_assets.exports.fields import Field
 
 MOST_PIXELS_A_SIDE: Final = 16_384
 # a frame of 4096 x 4096 with a run for every fourth pixel
-_LONGEST_TEXT: Final = 2**23
+LONGEST_TEXT: Final = 2**23
 _LONGEST_WORD: Final = 1_000
 _LONGEST_RUN: Final = 10**10
 # what COCO's compressed run lengths are written with, and plain ones are not
@@ -106,7 +106,7 @@ def _runs(counts: Field, size: tuple[int, int] | None, *, coco: bool) -> tuple[s
     if isinstance(counts.value, list):
         _check_runs(counts, counts.value)
         return " ".join(map(str, counts.value)), Writing.LIST
-    text = counts.text(_LONGEST_TEXT)
+    text = counts.text(LONGEST_TEXT)
     # COCO's string may happen to have digits alone: then only the number of cells tells
     if _COMPRESSED.match(text) or (coco and _DIGITS.match(text) and _fills(text, size)):
         try:

@@ -62,7 +62,8 @@ def objects_table(
     if corners:
         declared[:, 2:] -= declared[:, :2]
     declared_area = np.array([nan if r.area is None else r.area for r in records], float)
-    labels = [clean_label(r.label, r.object_id, label_map) for r in records]
+    cleaned = {key: clean_label(*key, label_map) for key in {(r.label, r.object_id) for r in records}}
+    labels = [cleaned[r.label, r.object_id] for r in records]
     return pd.DataFrame(
         {
             "frame_index": np.array([frame for frame, _ in pairs], np.int64),

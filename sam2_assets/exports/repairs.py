@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from sam2_assets.coordinates import iou
+from sam2_assets.coordinates import ious
 from sam2_assets.exports.document import Document
 from sam2_assets.tables import Provenance
 
@@ -46,16 +46,22 @@ def _repair(what: str, count: int, why: str, examples: list[dict[str, object]]) 
 
 def _boxes(objects: pd.DataFrame) -> Repair | None:
     wrong = objects[objects["box_provenance"] == str(Provenance.RECOMPUTED)]
-    used, stated = wrong[_BOX].to_numpy().tolist(), wrong[_DECLARED].to_numpy().tolist()
-    overlaps = [iou(tuple(a), tuple(b)) for a, b in zip(used, stated, strict=True)]
+    used, stated = wrong[_BOX].to_numpy(np.float64), wrong[_DECLARED].to_numpy(np.float64)
+    overlaps = ious(used, stated)
     why = (
         "the stated box is not the mask's (the demo's exporter writes the box of the transposed mask in grid cells); "
-        f"median IoU of stated and recomputed {float(np.median(overlaps)) if overlaps else 0.0:.3f}"
+        f"median IoU of stated and recomputed {float(np.median(overlaps)) if len(overlaps) else 0.0:.3f}"
     )
+    first = slice(_EXAMPLES)
     examples: list[dict[str, object]] = [
         {"frame_index": frame, "object_id": object_id, "stated": b, "used": a, "iou": round(overlap, 4)}
         for frame, object_id, a, b, overlap in zip(
-            wrong["frame_index"].tolist(), wrong["object_id"].tolist(), used, stated, overlaps, strict=True
+            wrong["frame_index"].iloc[first].tolist(),
+            wrong["object_id"].iloc[first].tolist(),
+            used[first].tolist(),
+            stated[first].tolist(),
+            overlaps[first].tolist(),
+            strict=True,
         )
     ]
     return _repair("box_recomputed", len(wrong), why, examples)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pandera.pandas as pa
@@ -38,9 +38,8 @@ class Stage(StrEnum):
     """A score would mean nothing, or the model could cheat."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a check complains about.
+class Finding(NamedTuple):
+    """One thing that a check complains about; a tuple, because there can be one for every object of a long video.
 
     Args:
         message: one line that names the frame and the object, where there are any.

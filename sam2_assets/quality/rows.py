@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,11 @@ def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[Any, ...], list[An
     for key, row in zip(_values(table, list(columns)), rows(table), strict=True):
         groups.setdefault(key, []).append(row)
     return groups
+
+
+def cells(table: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """The named cells of each row as Python values: for loops over many rows that need few of their columns."""
+    return iter(_values(table, list(columns)))
 
 
 def _values(table: pd.DataFrame, columns: list[str]) -> Any:

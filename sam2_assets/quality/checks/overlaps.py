@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity, Stage
 from sam2_assets.quality.masks import pairwise_iou
-from sam2_assets.quality.rows import grouped
+from sam2_assets.quality.rows import grouped, rows
 
 
 def _duplicates(context: Context) -> Iterator[Finding]:
+    objects = context.present_objects
+    # masks of different areas or boxes differ: comparing numbers spares nearly all of the long texts
+    measures = ["frame_index", "grid_h", "grid_w", "mask_area_scaled", "mask_x", "mask_y", "mask_w", "mask_h"]
+    alike = objects[objects.duplicated(measures, keep=False)]
     keys = ("frame_index", "grid_h", "grid_w", "rle_counts")
-    for (frame_index, *_), (first, *others) in grouped(context.present_objects, *keys).items():
+    for (frame_index, *_), (first, *others) in grouped(alike, *keys).items():
         for other in others:
             yield Finding(
                 f"frame {frame_index}: objects {first.object_id} ({first.label}) and {other.object_id} "
@@ -25,21 +33,45 @@ def _duplicates(context: Context) -> Iterator[Finding]:
 
 def _overlaps(context: Context) -> Iterator[Finding]:
     # Masks are compared on their own grid, never resampled: an export writes all masks of a frame on one grid.
-    for (frame_index, *grid), objects in grouped(context.present_objects, "frame_index", "grid_h", "grid_w").items():
-        if len(objects) < 2:
+    objects = context.present_objects
+    most = context.settings.max_overlap_iou
+    pairs = _possible_pairs(objects, most)
+    chosen = objects.iloc[pairs.ravel()]
+    partners = iter(rows(chosen[["frame_index", "object_id", "label", "grid_h", "grid_w", "rle_counts"]]))
+    for a, b in zip(partners, partners, strict=True):
+        if a.rle_counts == b.rle_counts:
             continue
-        overlap = pairwise_iou([o.rle_counts for o in objects], (grid[0], grid[1]))
-        for i, a in enumerate(objects):
-            for j in range(i + 1, len(objects)):
-                b = objects[j]
-                if overlap[i, j] > context.settings.max_overlap_iou and a.rle_counts != b.rle_counts:
-                    yield Finding(
-                        f"frame {frame_index}: objects {a.object_id} ({a.label}) and {b.object_id} ({b.label}) "
-                        f"overlap by IoU {overlap[i, j]:.2f}",
-                        frame_index,
-                        b.object_id,
-                        float(overlap[i, j]),
-                    )
+        overlap = float(pairwise_iou([a.rle_counts, b.rle_counts], (a.grid_h, a.grid_w))[0, 1])
+        if overlap > most:
+            yield Finding(
+                f"frame {a.frame_index}: objects {a.object_id} ({a.label}) and {b.object_id} ({b.label}) "
+                f"overlap by IoU {overlap:.2f}",
+                a.frame_index,
+                b.object_id,
+                overlap,
+            )
+
+
+def _possible_pairs(objects: pd.DataFrame, iou: float) -> NDArray[np.int64]:
+    """Rows of all pairs on one frame and grid that could overlap by more than ``iou``, ``(n, 2)``.
+
+    Masks overlap by at most the smaller area over the larger one. Pairs come by frame and grid in the order in which
+    these first occur, then by their places in it.
+    """
+    group = objects.groupby(["frame_index", "grid_h", "grid_w"], sort=False).ngroup().to_numpy()
+    order = np.argsort(group, kind="stable")
+    group, area = group[order], objects["mask_area_scaled"].to_numpy()[order]
+    found = [np.zeros((0, 2), np.int64)]
+    distance = 1
+    while len(first := np.flatnonzero(group[distance:] == group[:-distance])):
+        second = first + distance
+        # a hair of room, as areas are floats
+        close = np.minimum(area[first], area[second]) > (iou - 1e-9) * np.maximum(area[first], area[second])
+        found.append(np.stack([first[close], second[close]], 1))
+        distance += 1
+    pairs = np.concatenate(found)
+    by_place: NDArray[np.int64] = order[pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]]
+    return by_place
 
 
 CHECKS = (

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sam2_assets.coordinates import iou
+import numpy as np
+
+from sam2_assets.coordinates import ious
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
-from sam2_assets.quality.rows import rows
+from sam2_assets.quality.rows import cells, rows
 from sam2_assets.tables import Provenance
 
 _FEWEST_OBJECTS = 3
 """Of fewer, equal confidences may be chance."""
+_DIFFERS = (
+    "frame {}, object {} ({}): the export says [{:g}, {:g}, {:g}, {:g}], the mask [{:g}, {:g}, {:g}, {:g}] (IoU {:.2f})"
+)
+_BOX = ["box_x", "box_y", "box_w", "box_h"]
+_DECLARED = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
 
 def _declared_boxes(context: Context) -> Iterator[Finding]:
     repaired = context.objects[context.objects["box_provenance"] == Provenance.RECOMPUTED]
-    for row in rows(repaired):
-        declared = (row.declared_x, row.declared_y, row.declared_w, row.declared_h)
-        overlap = iou(declared, (row.box_x, row.box_y, row.box_w, row.box_h))
-        stated = ", ".join(f"{v:g}" for v in declared)
-        used = ", ".join(f"{v:g}" for v in (row.box_x, row.box_y, row.box_w, row.box_h))
+    declared, used = repaired[_DECLARED].to_numpy(np.float64), repaired[_BOX].to_numpy(np.float64)
+    for (frame_index, object_id, label), stated, box, overlap in zip(
+        cells(repaired, "frame_index", "object_id", "label"),
+        declared.tolist(),
+        used.tolist(),
+        ious(declared, used).tolist(),
+        strict=True,
+    ):
         yield Finding(
-            f"frame {row.frame_index}, object {row.object_id} ({row.label}): the export says [{stated}], the mask "
-            f"[{used}] (IoU {overlap:.2f})",
-            row.frame_index,
-            row.object_id,
+            _DIFFERS.format(frame_index, object_id, label, *stated, *box, overlap),
+            frame_index,
+            object_id,
             overlap,
         )
 

@@ -1,0 +1,105 @@
+"""The child process that is measured: floor, import and checks of one export, over and over; prints JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import orjson
+import psutil
+
+from sam2_assets.exports import read_export
+from sam2_assets.quality import QualitySettings, assess
+from sam2_assets.tables import Tables
+
+Times = dict[str, dict[str, float]]
+_SAMPLE_EVERY_S = 0.02
+
+
+def floor(archive: Path) -> None:
+    """What nobody can avoid: unpack ``annotations.json`` and parse it."""
+    with zipfile.ZipFile(archive) as opened:
+        orjson.loads(opened.read("annotations.json"))
+
+
+def checks(out: Path) -> None:
+    """Every check there is, from the stored tables; those of pixels find none in an export without pictures."""
+    assess(Tables.read(out), out, QualitySettings())
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds on the clock, and processor seconds of this process with all its threads and children."""
+    clock, own, children = time.perf_counter(), time.process_time(), os.times()
+    work()
+    after = os.times()
+    used = time.process_time() - own
+    used += after.children_user - children.children_user + after.children_system - children.children_system
+    return {"wall_s": time.perf_counter() - clock, "cpu_s": used}
+
+
+def one_round(archive: Path) -> Times:
+    """Each stage once."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        return {
+            "floor": timed(lambda: floor(archive)),
+            "import": timed(lambda: read_export(archive, out)),
+            "checks": timed(lambda: checks(out)),
+        }
+
+
+class PeakMemory:
+    """The most that this process and its children held together, sampled; shared pages count once for each."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._stop.wait(_SAMPLE_EVERY_S):
+            held = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    held += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.bytes = max(self.bytes, held)
+
+    def stop(self) -> int:
+        """Bytes."""
+        self._stop.set()
+        self._thread.join()
+        return self.bytes
+
+
+def measure(archive: Path, repeats: int) -> dict[str, object]:
+    """The first round (loads and compiles), the medians of ``repeats`` more, and the peak of memory in MB."""
+    memory = PeakMemory()
+    first = one_round(archive)
+    rounds = [one_round(archive) for _ in range(repeats)] or [first]
+    peak = memory.stop()
+    medians = {stage: {kind: median(each[stage][kind] for each in rounds) for kind in first[stage]} for stage in first}
+    return {"first": first, "median": medians, "peak_mb": peak / 1e6}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--repeats", type=int, required=True)
+    given = parser.parse_args()
+    print(json.dumps(measure(given.archive, given.repeats)))
+
+
+if __name__ == "__main__":
+    main()
