@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ _RUNS_AT_ONCE = 2_000_000
 """Bounds memory: a few arrays of this many numbers are alive at a time."""
 _SHORTEST_OUTLINE = 64
 """Cells; the raggedness of a shorter outline hangs on a handful of them."""
+_LONGEST_TEXT = 4_000_000
+"""Characters of a mask's runs. Drawn masks have some thousand; joining the runs of a longer one takes a gigabyte."""
+_NOISE = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Shapes:
 
     Args:
         raggedness: perimeter on the grid over perimeter at every second cell, ``(n,)``; 1 is smooth, 2 is noise. 1 for
-            an outline too short to tell.
+            an outline too short to tell; 2 for a mask of more than some million runs, which is not measured further
+            and counts as one piece.
         pieces: connected pieces, ``(n,)``.
         crumbs: pieces smaller than asked for, ``(n,)``.
         second_share: share of the mask's cells in its second largest piece, ``(n,)``.
@@ -77,14 +81,20 @@ def measure_shapes(counts: Sequence[str], grid: tuple[int, int], crumb_cells: fl
         grid: ``(rows, columns)`` of all of them.
         crumb_cells: a piece with fewer cells is a crumb.
     """
-    parts = [_measure(runs, crumb_cells) for runs in _batches(counts, grid)]
-    return Shapes(
-        raggedness=np.concatenate([part.raggedness for part in parts]),
-        pieces=np.concatenate([part.pieces for part in parts]),
-        crumbs=np.concatenate([part.crumbs for part in parts]),
-        second_share=np.concatenate([part.second_share for part in parts]),
-        apart=np.concatenate([part.apart for part in parts]),
+    measured = np.array([len(text) <= _LONGEST_TEXT for text in counts], bool)
+    kept = [text for text, keep in zip(counts, measured, strict=True) if keep]
+    parts = [_measure(runs, crumb_cells) for runs in _batches(kept, grid)]
+    shapes = Shapes(
+        raggedness=np.full(len(counts), _NOISE),
+        pieces=np.ones(len(counts), np.int64),
+        crumbs=np.zeros(len(counts), np.int64),
+        second_share=np.zeros(len(counts)),
+        apart=np.zeros(len(counts)),
     )
+    for field in fields(Shapes):
+        whole: Floats = getattr(shapes, field.name)
+        whole[measured] = np.concatenate([getattr(part, field.name) for part in parts])
+    return shapes
 
 
 def _batches(counts: Sequence[str], grid: tuple[int, int]) -> Iterator[_Runs]:

@@ -15,8 +15,8 @@ from sam2_assets_tests.campaigns.cases import Case, case
 SOUND = Case(0, "sound", packed(uploads()[0].members), None)
 
 
-def test_two_hundred_hostile_uploads_each_end_in_tables_or_a_typed_error() -> None:
-    outcomes = campaign(range(200))
+def test_hostile_uploads_each_end_in_tables_or_a_typed_error() -> None:
+    outcomes = campaign(range(60))
     assert [outcome for outcome in outcomes if outcome.offence] == []
     assert {"read", "bad_json", "corrupt_member"} <= {outcome.outcome for outcome in outcomes}
     assert "Offenders: none" in table(outcomes)
@@ -70,7 +70,8 @@ def test_a_fault_of_the_importer_is_an_offence(
     monkeypatch.setattr(worker, "read_export", fault)
     monkeypatch.setattr(worker, "assess", lambda *_: None)
     monkeypatch.setattr(worker.Tables, "read", lambda *_: None)
-    monkeypatch.setattr(worker, "_KILL_AFTER", 2.0)
+    # on a busy machine two gigabytes are not touched in two seconds
+    monkeypatch.setattr(worker, "_KILL_AFTER", 2.0 if fault is _hang else 60.0)
     offence = worker.run(SOUND, tmp_path / "case").offence
     assert offence is not None
     assert words in offence

@@ -70,3 +70,15 @@ def test_batches_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(shapes, "_RUNS_AT_ONCE", 1)
     parts = measure_shapes(counts, (90, 120), 2)
     assert all(np.array_equal(getattr(whole, name), getattr(parts, name)) for name in vars(whole))
+
+
+def test_a_mask_of_millions_of_runs_is_noise_without_being_measured_and_its_neighbours_are_measured() -> None:
+    grid = (4096, 4096)
+    stripes = np.zeros(grid, np.uint8)
+    stripes[::2] = 1
+    square = np.zeros(grid, np.uint8)
+    square[100:300, 100:300] = 1
+    texts = [runs(mask) for mask in (square, stripes, square)]
+    shapes = measure_shapes(texts, grid, 4)
+    assert shapes.raggedness.tolist() == [1.0, 2.0, 1.0]
+    assert shapes.pieces.tolist() == [1, 1, 1]
