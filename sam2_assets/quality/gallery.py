@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from sam2_assets.pixels import PICTURES_FILE
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.crops import Picture, spread, within
 from sam2_assets.quality.findings import Findings
@@ -15,7 +16,6 @@ from sam2_assets.quality.rows import rows
 from sam2_assets.quality.timeline import Timeline, timeline
 from sam2_assets.tables import Provenance, Tables
 
-_MEASURES_FILE = "pictures.parquet"
 """Of the import: one row a picture. Folders of earlier versions have none."""
 _SHEET_WIDTH = 1280
 _TILE_WIDTH = 480
@@ -117,7 +117,7 @@ class Gallery:
 
     def _measures(self) -> pd.DataFrame:
         """Measures of the readable pictures with their times; empty if the import has not measured any."""
-        recorded = self._context.raw / _MEASURES_FILE
+        recorded = self._context.raw / PICTURES_FILE
         if not recorded.is_file():
             return pd.DataFrame()
         measures = pd.read_parquet(recorded, columns=["frame_index", "problem", "brightness", "blur"])

@@ -23,6 +23,7 @@ from sam2_assets.errors import SettingsError
 from sam2_assets.inbox import partition_key
 from sam2_assets.instructions import VIEWS
 from sam2_assets.sample import SampleVideo
+from sam2_assets.storage import FolderStorage
 from sam2_assets.store import MANIFEST
 from sam2_assets_tests.conftest import Home, TrainedHome, new_home
 from sam2_assets_tests.exports.export_builder import demo_export
@@ -300,7 +301,7 @@ def test_serve_of_a_folder_that_is_no_repository_is_one_line(tmp_path: Path) -> 
 def submitted(tmp_path_factory: pytest.TempPathFactory, small: Path) -> tuple[Home, str]:
     """A home with one painted export in its inbox, not imported."""
     home = new_home(tmp_path_factory.mktemp("submitted") / "home")
-    return home, inbox.submit(home.store / "inbox", small).partition
+    return home, inbox.submit(FolderStorage(home.store / "inbox"), small).partition
 
 
 def test_outside_a_repository_the_command_says_where_to_run_it(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_compressed_run_lengths_are_those_that_pycocotools_compressed(mask: np.n
     assert decompress(counts).tolist() == run_lengths(mask, "column")
 
 
-@given(st.lists(st.integers(0, 300_000_000), min_size=1, max_size=12))
+@given(st.lists(st.integers(0, 20_000_000), min_size=1, max_size=12))
 def test_compressed_runs_of_any_size_come_back(runs: list[int]) -> None:
     encoded = coco.frPyObjects([{"counts": runs, "size": [sum(runs), 1]}], sum(runs), 1)[0]["counts"].decode()
     # pycocotools holds differences of runs in 32 bits

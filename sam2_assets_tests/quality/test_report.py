@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sam2_assets.pixels import PICTURES_FILE
 from sam2_assets.quality import FindingsTable, QualitySettings, assess, preview_picture, report_page, write_report
+from sam2_assets.quality.context import Context
 from sam2_assets.tables import ImageOrigin, Tables
 from sam2_assets_tests.quality.videos import Track, Video, make_video, rectangle
 
@@ -260,10 +262,11 @@ def test_a_preview_of_frames_that_are_not_there_is_refused(tmp_path: Path, frame
 def test_brightness_and_sharpness_are_shown_over_time_where_the_import_measured_them(tmp_path: Path) -> None:
     video = make_video(tmp_path / "v", frames=8)
     assert not (report(video, tmp_path / "without") / "pictures" / "picture_measures.png").exists()
+    measured = Context(video.tables, video.folder, QualitySettings()).pictures
+    measured = measured.drop(columns=["image", "frame_w", "frame_h"])
     for name, brightness in (("dark", 0.1), ("bright", 0.9)):
-        measured = {"frame_index": video.frames["frame_index"], "brightness": brightness, "blur": 0.3}
         problems = ["unreadable" if i == 2 else "" for i in range(8)]
-        pd.DataFrame(measured).assign(problem=problems).to_parquet(video.folder / "pictures.parquet")
+        measured.assign(brightness=brightness, blur=0.3, problem=problems).to_parquet(video.folder / PICTURES_FILE)
         out = report(video, tmp_path / name)
         assert "Brightness and sharpness of the pictures" in (out / "report.html").read_text(encoding="utf-8")
         assert "pictures/picture_measures.png" in (out / "report.md").read_text(encoding="utf-8")
