@@ -117,11 +117,14 @@ def _frozen(*, masks_too: bool) -> Change:
 
 
 def _png_of(share: float) -> Change:
-    """A PNG with so much of its pixels; every chunk has its right checksum, so that only decoding it tells."""
+    """A PNG with so much of its pixels; every chunk has its right checksum, so that only decoding it tells.
+
+    Of a frame that the importer does not sample as evidence: those it decodes itself, and refuses the export.
+    """
 
     def change(export: CleanExport) -> None:
-        name = export.picture_name(6)
-        whole = bytes(cv2.imencode(".png", export.picture(6))[1].tobytes())
+        name = export.picture_name(17)
+        whole = bytes(cv2.imencode(".png", export.picture(17))[1].tobytes())
         header, body = whole[:33], b"".join(data for kind, data in _chunks(whole) if kind == b"IDAT")
         kept = body[: round(len(body) * share)]
         halves = (kept[: len(kept) // 2], kept[len(kept) // 2 :])
