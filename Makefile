@@ -27,6 +27,7 @@ demo: $(STAMP) ## sample exports through Dagster, one corpus adapter trained, sc
 test: $(STAMP) ## the whole test suite, with coverage of the core
 	scripts/install_browser.sh
 	scripts/install_clamav.sh
+	scripts/install_docker.sh
 	@# One thread a process: two test workers with two threads each on two cores wait for each other.
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 

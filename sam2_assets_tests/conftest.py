@@ -27,6 +27,7 @@ from sam2_assets_tests.s3_server import S3Server, running_s3_server
 from sam2_assets_tests.skips import watch_skips
 
 TINY_SETTINGS = (Path(__file__).parent / "assets" / "tiny_settings.yaml").read_text(encoding="utf-8")
+BASE_IMAGE = "python:3.11-slim-bookworm"
 SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
 
 
@@ -155,6 +156,17 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return new_home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """A Docker Engine that answers, and the image that our Dockerfiles start from, pulled or made."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
+        pytest.skip("absent docker: no engine answers, see scripts/install_docker.sh")
+    script = Path(__file__).parents[1] / "docker" / "base_image.sh"
+    done = subprocess.run([str(script), BASE_IMAGE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return BASE_IMAGE
 
 
 @pytest.fixture(scope="session")
