@@ -27,7 +27,8 @@ class Encoded:
     """One sample as tensors.
 
     Args:
-        tokens: ``input_ids``, ``attention_mask`` and whatever else has one value a token, ``(T,)`` each.
+        tokens: ``input_ids``, ``attention_mask`` and whatever else has one value a token, ``(T,)`` each; the family's
+            ``question_inputs``, ``(Q,)`` each.
         picture: the picture's tensors as the architecture wants them for a batch of one.
         labels: ``(T,)``, the ids of answer and end token, ``IGNORED`` elsewhere.
     """
@@ -98,12 +99,12 @@ class Encoder:
         completion = self.completion(sample)
         text = self.family.prompt(self.processor, sample.question) + completion
         batch = self.family.encode(self.processor, [picture], [text], padding_side="right")
-        shape = batch["input_ids"].shape
-        tokens = {name: value[0] for name, value in batch.items() if value.shape == shape}
+        shape, of_question = batch["input_ids"].shape, self.family.question_inputs
+        tokens = {name: value[0] for name, value in batch.items() if value.shape == shape or name in of_question}
         pictures = {
             name: value.to(self._picture_dtype) if value.is_floating_point() else value
             for name, value in batch.items()
-            if value.shape != shape
+            if name not in tokens
         }
         labels = self._labels(sample, tokens["input_ids"], completion)
         return Encoded(tokens, pictures, labels)

@@ -20,7 +20,7 @@ from sam2_assets.training.loss import IGNORED
 from sam2_assets_tests.instructions.raw_builder import moving_shots
 from sam2_assets_tests.training.workshop import Data, build_data
 
-FAMILIES = ["tiny_llava", "tiny_qwen2_5_vl"]
+FAMILIES = ["tiny_llava", "tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl", "tiny_instructblip"]
 
 
 @pytest.fixture(scope="module")

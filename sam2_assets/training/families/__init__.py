@@ -12,11 +12,14 @@ from sam2_assets.errors import TrainingError
 from sam2_assets.training.families.base import ModelFamily, ModelShape
 from sam2_assets.training.families.base_files import read_config
 from sam2_assets.training.families.demo import DemoAssembly
+from sam2_assets.training.families.instructblip import InstructBlip
 from sam2_assets.training.families.llava import Llava
 from sam2_assets.training.families.qwen2_5_vl import Qwen25VL
+from sam2_assets.training.families.qwen2_vl import Qwen2VL
+from sam2_assets.training.families.qwen3_vl import Qwen3VL
 
 FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
-    {family.name: family for family in (Llava(), Qwen25VL(), DemoAssembly())}
+    {family.name: family for family in (Llava(), Qwen2VL(), Qwen25VL(), Qwen3VL(), InstructBlip(), DemoAssembly())}
 )
 
 

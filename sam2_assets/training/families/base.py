@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam2_assets.coordinates import Convention
@@ -31,6 +31,21 @@ class ModelShape:
     """``(in, out)`` of every weight of one layer that the family's LoRA targets adapt."""
 
 
+@dataclass(frozen=True)
+class PublishedModel:
+    """A base model that a hub holds.
+
+    Args:
+        name: the hub's model id.
+        config: what its ``config.json`` says where it differs from the defaults of the family's ``shape``.
+        also_known_as: ids of the same weights in a layout that transformers does not read.
+    """
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    also_known_as: tuple[str, ...] = ()
+
+
 class ModelFamily(ABC):
     """One architecture. Instances hold no weights; processors and models are passed in.
 
@@ -48,6 +63,15 @@ class ModelFamily(ABC):
     projector_modules: ClassVar[tuple[str, ...]]
     """Names of the modules between vision and language, for PEFT's ``modules_to_save``."""
     generations: ClassVar[str] = ""
+    """What it is, for tables."""
+    published: ClassVar[tuple[PublishedModel, ...]] = ()
+    """Models of hubs that it trains, small ones first."""
+    boxes_pretrained: ClassVar[bool] = True
+    """Whether the published weights have seen boxes in these coordinates."""
+    views: ClassVar[tuple[str, ...]] = ()
+    """Formats of the dataset that other tools read for this family (``instructions.views``)."""
+    question_inputs: ClassVar[tuple[str, ...]] = ()
+    """Names of what ``encode`` returns that hangs on the question and has a length of its own, ``(B, Q)``."""
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Whether a ``config.json`` is of this family; by ``model_type`` unless a family looks closer."""

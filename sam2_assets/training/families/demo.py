@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam2_assets.training.families.base import ModelShape
+from sam2_assets.training.families.base import ModelShape, PublishedModel
 from sam2_assets.training.families.base_files import text_settings
 from sam2_assets.training.families.llava import Llava, llama_decoder
 from sam2_assets.training.families.prompting import only_token, plain_question
@@ -30,6 +30,8 @@ class DemoAssembly(Llava):
     name: ClassVar[str] = "demo_assembly"
     lora_targets: ClassVar[str] = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
     generations: ClassVar[str] = "SmolLM2-135M-Instruct + EfficientNet-Lite0"
+    published: ClassVar[tuple[PublishedModel, ...]] = ()
+    boxes_pretrained: ClassVar[bool] = False
     class_tokens: ClassVar[int] = 0
     # On a CPU the fused kernel's backward pass takes a quarter of a bf16 step of this model; the plain one is faster.
     attention: ClassVar[str | None] = "eager"

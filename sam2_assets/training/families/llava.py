@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam2_assets.coordinates import Convention
-from sam2_assets.training.families.base import ModelFamily, ModelShape
+from sam2_assets.training.families.base import ModelFamily, ModelShape, PublishedModel
 from sam2_assets.training.families.base_files import read_config, reading, text_settings
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import (
@@ -29,6 +29,26 @@ class Llava(ModelFamily):
     lora_targets: ClassVar[str] = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
     projector_modules: ClassVar[tuple[str, ...]] = ("multi_modal_projector",)
     generations: ClassVar[str] = "LLaVA-1.5 (7B, 13B)"
+    published: ClassVar[tuple[PublishedModel, ...]] = (
+        PublishedModel(
+            "llava-hf/llava-1.5-7b-hf", {"text_config": {"vocab_size": 32064}}, ("liuhaotian/llava-v1.5-7b",)
+        ),
+        PublishedModel(
+            "llava-hf/llava-1.5-13b-hf",
+            {
+                "text_config": {
+                    "vocab_size": 32064,
+                    "hidden_size": 5120,
+                    "intermediate_size": 13824,
+                    "num_hidden_layers": 40,
+                    "num_attention_heads": 40,
+                    "num_key_value_heads": 40,
+                }
+            },
+            ("liuhaotian/llava-v1.5-13b",),
+        ),
+    )
+    views: ClassVar[tuple[str, ...]] = ("llava",)
     class_tokens: ClassVar[int] = 1
     """Tokens the vision tower puts before the patches; CLIP's one is dropped again by the "default" strategy."""
     attention: ClassVar[str | None] = None

@@ -1,151 +1,64 @@
-"""Qwen2.5-VL: pictures of any shape, boxes in pixels of the resized picture."""
+"""Qwen2.5-VL: boxes in pixels of the resized picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from sam2_assets.coordinates import Convention
-from sam2_assets.errors import TrainingError
-from sam2_assets.training.families.base import ModelFamily, ModelShape
-from sam2_assets.training.families.base_files import read_config, reading, text_settings
-from sam2_assets.training.families.prompting import only_token, plain_question
-from sam2_assets.training.families.sizes import DecoderSizes, two_layer_projector_parameters
-
-if TYPE_CHECKING:
-    import torch
-    from PIL.Image import Image
-
-_ORDINARY_FRAME = (1280, 720)
+from sam2_assets.training.families.base import PublishedModel
+from sam2_assets.training.families.qwen_vl import QwenVL, patch_merger_parameters, qwen2_decoder
+from sam2_assets.training.families.sizes import DecoderSizes
 
 
-class Qwen25VL(ModelFamily):
+class Qwen25VL(QwenVL):
     """Qwen2.5-VL, which was pretrained on absolute pixels of the picture its processor resized."""
 
     name: ClassVar[str] = "qwen2_5_vl"
     model_types: ClassVar[frozenset[str]] = frozenset({"qwen2_5_vl"})
     coordinates: ClassVar[Convention] = Convention.RESIZED_PIXELS
-    lora_targets: ClassVar[str] = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-    projector_modules: ClassVar[tuple[str, ...]] = ("visual.merger",)
     generations: ClassVar[str] = "Qwen2.5-VL (3B, 7B, 32B, 72B)"
+    published: ClassVar[tuple[PublishedModel, ...]] = (
+        PublishedModel(
+            "Qwen/Qwen2.5-VL-3B-Instruct",
+            {
+                "hidden_size": 2048,
+                "intermediate_size": 11008,
+                "num_hidden_layers": 36,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 2,
+                "vocab_size": 151936,
+                "tie_word_embeddings": True,
+                "vision_config": {"out_hidden_size": 2048},
+            },
+        ),
+        PublishedModel("Qwen/Qwen2.5-VL-7B-Instruct", {"num_key_value_heads": 4}),
+    )
+    views: ClassVar[tuple[str, ...]] = ("grounding",)
+    system: ClassVar[str | None] = "You are a helpful assistant."
 
-    def load_processor(self, base_model: str, revision: str | None = None) -> Any:
-        """Tokenizer and picture processor, without the video processor (it needs torchvision).
-
-        Raises:
-            TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
-        """
-        from transformers import AutoTokenizer
-        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
+    def processor_class(self) -> Any:
+        """Qwen2.5-VL's."""
         from sam2_assets.training.families.qwen_pictures_only import Qwen2_5_VLProcessor
 
-        read_config(base_model, revision)
-        with reading(base_model, "the processor"):
-            tokenizer = AutoTokenizer.from_pretrained(base_model, revision=revision, trust_remote_code=False)
-            pictures = Qwen2VLImageProcessorPil.from_pretrained(base_model, revision=revision)
-            return Qwen2_5_VLProcessor(
-                image_processor=pictures, tokenizer=tokenizer, chat_template=tokenizer.chat_template
-            )
+        return Qwen2_5_VLProcessor
 
-    def load_model(self, base_model: str, revision: str | None = None, *, dtype: torch.dtype) -> Any:
-        """The model in evaluation mode, on the CPU, every parameter frozen.
-
-        Raises:
-            TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
-        """
+    def model_class(self) -> Any:
+        """Qwen2.5-VL's."""
         from transformers import Qwen2_5_VLForConditionalGeneration
 
-        read_config(base_model, revision)
-        with reading(base_model, "the model"):
-            model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-                base_model, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            )
-        return model.eval().requires_grad_(False)
+        return Qwen2_5_VLForConditionalGeneration
 
-    def prompt(self, processor: Any, question: str) -> str:
-        """ChatML with the default system message, the picture before the question, as the published template."""
-        return (
-            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-            "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>"
-            f"{plain_question(processor, question)}<|im_end|>\n<|im_start|>assistant\n"
-        )
+    def decoder(self, config: Mapping[str, Any]) -> DecoderSizes:
+        """A Qwen2 decoder."""
+        return qwen2_decoder(config)
 
-    def end_of_answer(self, processor: Any) -> str:
-        """``<|im_end|>``."""
-        return only_token(processor, "<|im_end|>")
-
-    def resized(self, processor: Any, frame: tuple[int, int]) -> tuple[int, int] | None:
-        """``(width, height)`` by the processor's own rule (``smart_resize``), with its own pixel limits.
-
-        Raises:
-            TrainingError: ``frame_too_narrow`` if one side is over 200 times the other.
-        """
-        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
-
-        pictures = processor.image_processor
-        width, height = frame
-        try:
-            new_height, new_width = smart_resize(
-                height,
-                width,
-                factor=pictures.patch_size * pictures.merge_size,
-                min_pixels=pictures.size["shortest_edge"],
-                max_pixels=pictures.size["longest_edge"],
-            )
-        except ValueError as error:
-            raise TrainingError(
-                "frame_too_narrow",
-                "Qwen2.5-VL takes no picture with one side over 200 times the other",
-                field="frame",
-                value=frame,
-                remedy="Crop or pad the video.",
-            ) from error
-        return new_width, new_height
-
-    def encode(
-        self, processor: Any, images: Sequence[Image], texts: Sequence[str], *, padding_side: str
-    ) -> dict[str, torch.Tensor]:
-        """``input_ids``, ``attention_mask``, ``mm_token_type_ids`` ``(B, T)``; ``pixel_values`` (patches of all
-        pictures, one below the other) and ``image_grid_thw`` ``(B, 3)``.
-        """
-        batch = processor(
-            images=list(images), text=list(texts), padding=True, padding_side=padding_side, return_tensors="pt"
-        )
-        return dict(batch)
-
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
-        """Sizes from ``config.json``, for a frame of 1280 x 720; absent numbers are those of the published 7B."""
-        text = text_settings(config)
-        hidden, heads = int(text.get("hidden_size", 3584)), int(text.get("num_attention_heads", 28))
-        decoder = DecoderSizes(
-            layers=int(text.get("num_hidden_layers", 28)),
-            hidden=hidden,
-            intermediate=int(text.get("intermediate_size", 18944)),
-            vocabulary=int(text.get("vocab_size", 152064)),
-            heads=heads,
-            key_value_heads=int(text.get("num_key_value_heads") or heads),
-            head_width=int(text.get("head_dim") or hidden // heads),
-            attention_bias=True,
-            tied_embeddings=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
-        )
-        vision = config.get("vision_config") or {}
+    def vision(self, vision: Mapping[str, Any], decoder: DecoderSizes) -> tuple[int, int]:
+        """Blocks with RMS norms and gated MLPs; absent numbers are those of the published 7B."""
         width, merged = int(vision.get("hidden_size", 1280)), int(vision.get("spatial_merge_size", 2)) ** 2
-        patch, frames = int(vision.get("patch_size", 14)), int(vision.get("temporal_patch_size", 2))
+        patch, frames = int(vision.get("patch_size", self.patch)), int(vision.get("temporal_patch_size", 2))
         inner = int(vision.get("intermediate_size", 3420))
         block = 2 * width + (3 * width * width + 3 * width) + (width * width + width) + 3 * width * inner + 2 * inner
-        cell = patch * int(vision.get("spatial_merge_size", 2))
-        return ModelShape(
-            language_parameters=decoder.parameters,
-            vision_parameters=3 * frames * patch**2 * width + int(vision.get("depth", 32)) * (block + width),
-            projector_parameters=width
-            + two_layer_projector_parameters(
-                width * merged, width * merged, int(vision.get("out_hidden_size", hidden))
-            ),
-            layers=decoder.layers,
-            hidden_size=decoder.hidden,
-            intermediate_size=decoder.intermediate,
-            vocabulary=decoder.vocabulary,
-            image_tokens=round(_ORDINARY_FRAME[0] / cell) * round(_ORDINARY_FRAME[1] / cell),
-            adapted_weights=decoder.attention_weights + decoder.mlp_weights,
-        )
+        tower = 3 * frames * patch**2 * width + int(vision.get("depth", 32)) * (block + width)
+        outputs = int(vision.get("out_hidden_size", decoder.hidden))
+        return tower, patch_merger_parameters(width, width * merged, outputs)

@@ -18,6 +18,8 @@ class DecoderSizes:
     head_width: int
     attention_bias: bool
     tied_embeddings: bool
+    head_norms: bool = False
+    """Whether queries and keys of a layer have a norm of a head's width each (Qwen3)."""
 
     @property
     def attention_weights(self) -> tuple[tuple[int, int], ...]:
@@ -36,16 +38,21 @@ class DecoderSizes:
         weights = sum(rows * columns for rows, columns in self.attention_weights + self.mlp_weights)
         # As in Qwen2: biases on q, k and v, none on o.
         biases = sum(columns for _, columns in self.attention_weights[:3]) if self.attention_bias else 0
+        norms = 2 * self.hidden + (2 * self.head_width if self.head_norms else 0)
         embeddings = self.vocabulary * self.hidden * (1 if self.tied_embeddings else 2)
-        return self.layers * (weights + biases + 2 * self.hidden) + self.hidden + embeddings
+        return self.layers * (weights + biases + norms) + self.hidden + embeddings
 
 
 def clip_vision_parameters(hidden: int, intermediate: int, layers: int, image_size: int, patch_size: int) -> int:
     """A CLIP vision transformer: patch, class and position embeddings, layers with biases, norms around them."""
     positions = (image_size // patch_size) ** 2 + 1
     embeddings = hidden + 3 * patch_size**2 * hidden + positions * hidden
-    layer = 4 * (hidden**2 + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden
-    return embeddings + layers * layer + 4 * hidden
+    return embeddings + layers * transformer_block_parameters(hidden, intermediate) + 4 * hidden
+
+
+def transformer_block_parameters(hidden: int, intermediate: int) -> int:
+    """Self-attention and a two-layer MLP, all with biases, and two layer norms."""
+    return 4 * (hidden**2 + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden
 
 
 def two_layer_projector_parameters(inputs: int, hidden: int, outputs: int) -> int:

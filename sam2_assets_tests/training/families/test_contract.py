@@ -15,7 +15,10 @@ from sam2_assets.errors import TrainingError
 from sam2_assets.training.families import FAMILIES, family_by_name, family_of, read_config
 
 SHAPES = [(640, 360), (360, 640), (1280, 720), (300, 300), (199, 77)]
-MODELS = ["tiny_llava", "tiny_qwen2_5_vl", "demo_base"]
+TINY = ["tiny_llava", "tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl", "tiny_instructblip"]
+MODELS = [*TINY, "demo_base"]
+SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+CHATML = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Q?<|im_end|>\n<|im_start|>assistant\n"
 ANSWER = "rocket [0.12, 0.34, 0.56, 0.78]\nblue car [0.00, 0.10, 0.20, 0.30]"
 
 
@@ -25,11 +28,9 @@ def base(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-def test_a_base_model_is_recognised_from_its_configuration(
-    tiny_llava: Path, tiny_qwen2_5_vl: Path, demo_base: Path
-) -> None:
-    names = [family_of(str(folder)).name for folder in (tiny_llava, tiny_qwen2_5_vl, demo_base)]
-    assert names == ["llava", "qwen2_5_vl", "demo_assembly"] == list(FAMILIES)
+def test_a_base_model_is_recognised_from_its_configuration(request: pytest.FixtureRequest) -> None:
+    names = [family_of(str(request.getfixturevalue(model))).name for model in MODELS]
+    assert names == ["llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "instructblip", "demo_assembly"] == list(FAMILIES)
     assert all(family_by_name(name).name == name for name in names)
 
 
@@ -61,10 +62,12 @@ def test_there_are_as_many_picture_tokens_as_features(base: Path, shape: tuple[i
     resized = family.resized(processor, shape)
     if family.coordinates is Convention.RESIZED_PIXELS:
         assert resized is not None
-        expected = (resized[0] // 28) * (resized[1] // 28)
         assert inputs["image_grid_thw"][0].tolist() == [1, resized[1] // 14, resized[0] // 14]
     else:
         assert resized is None
+    if "image_grid_thw" in inputs:
+        expected = int(inputs["image_grid_thw"][0].prod()) // 4
+    else:
         expected = family.shape(config).image_tokens
     image_token = int(config.get("image_token_id", config.get("image_token_index", -1)))
     assert int((inputs["input_ids"] == image_token).sum()) == expected
@@ -89,7 +92,12 @@ def test_an_object_at_the_side_of_the_frame_is_seen_where_the_coordinates_say(
     assert all(abs(a - b) <= 1.5 for a, b in zip(seen, expected, strict=True)), (seen, expected)
 
 
-def test_prompt_and_completion_are_what_the_models_own_chat_template_writes(base: Path) -> None:
+# InstructBLIP has no template: its processor puts the picture's tokens before whatever text it is given.
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "tiny_instructblip"])
+def test_prompt_and_completion_are_what_the_models_own_chat_template_writes(
+    model: str, request: pytest.FixtureRequest
+) -> None:
+    base: Path = request.getfixturevalue(model)
     family = family_of(str(base))
     processor = family.load_processor(str(base))
     turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Where is the rocket?"}]}
@@ -101,22 +109,40 @@ def test_prompt_and_completion_are_what_the_models_own_chat_template_writes(base
     assert trained_on == processor.apply_chat_template([turn, reply]).removesuffix("\n")
 
 
-def test_llava_prompts_are_those_of_llava(tiny_llava: Path, tiny_qwen2_5_vl: Path, demo_base: Path) -> None:
-    prompts = []
-    for folder in (tiny_llava, tiny_qwen2_5_vl, demo_base):
-        family = family_of(str(folder))
-        prompts.append(family.prompt(family.load_processor(str(folder)), "Q?"))
-    assert prompts == [
-        "USER: <image>\nQ? ASSISTANT:",
-        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-        "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Q?<|im_end|>\n<|im_start|>assistant\n",
-        "<|im_start|>user\n<image>\nQ?<|im_end|>\n<|im_start|>assistant\n",
-    ]
-
-
 @pytest.mark.parametrize(
-    ("model", "per_layer", "layers"), [("tiny_llava", 7, 2), ("tiny_qwen2_5_vl", 7, 2), ("demo_base", 4, 30)]
+    ("model", "prompt"),
+    [
+        ("tiny_llava", "USER: <image>\nQ? ASSISTANT:"),
+        ("tiny_qwen2_vl", f"{SYSTEM}{CHATML}"),
+        ("tiny_qwen2_5_vl", f"{SYSTEM}{CHATML}"),
+        ("tiny_qwen3_vl", CHATML),
+        ("tiny_instructblip", "Question: Q? Answer:"),
+        ("demo_base", "<|im_start|>user\n<image>\nQ?<|im_end|>\n<|im_start|>assistant\n"),
+    ],
 )
+def test_prompts_are_those_the_models_know(model: str, prompt: str, request: pytest.FixtureRequest) -> None:
+    folder = str(request.getfixturevalue(model))
+    family = family_of(folder)
+    assert family.prompt(family.load_processor(folder), "Q?") == prompt
+
+
+def test_instructblips_qformer_reads_the_question_and_never_the_answer(tiny_instructblip: Path) -> None:
+    family = family_of(str(tiny_instructblip))
+    processor = family.load_processor(str(tiny_instructblip))
+    prompt = family.prompt(processor, "Where is the rocket?")
+    pictures = [Image.new("RGB", (64, 64))] * 2
+    texts = [prompt + family.completion(processor, answer) for answer in (ANSWER, "crate")]
+    read = family.encode(processor, pictures, texts, padding_side="right")["qformer_input_ids"]
+    assert [processor.qformer_tokenizer.decode(ids) for ids in read] == [prompt, prompt]
+
+
+def test_instructblip_with_another_language_model_is_refused() -> None:
+    with pytest.raises(TrainingError) as caught:
+        FAMILIES["instructblip"].shape({"model_type": "instructblip", "text_config": {"model_type": "t5"}})
+    assert (caught.value.code, caught.value.field) == ("unsupported_language_model", "text_config.model_type")
+
+
+@pytest.mark.parametrize(("model", "per_layer", "layers"), [*((model, 7, 2) for model in TINY), ("demo_base", 4, 30)])
 def test_adapters_sit_on_the_language_model_only(
     model: str, per_layer: int, layers: int, request: pytest.FixtureRequest
 ) -> None:
@@ -144,39 +170,47 @@ def test_stated_sizes_equal_the_loaded_model(base: Path) -> None:
     family = family_of(str(base))
     shape = family.shape(read_config(str(base)))
     model = family.load_model(str(base), dtype=torch.float32)
-    vision = model.model.vision_tower if hasattr(model.model, "vision_tower") else model.model.visual
+    sees = ("vision_tower.", "visual.", "vision_model.", "qformer.", "query_tokens")
+    vision = sum(weight.numel() for name, weight in model.named_parameters() if any(part in name for part in sees))
     projector = sum(
         weight.numel()
         for name, weight in model.named_parameters()
-        if any(f".{module}." in name for module in family.projector_modules)
+        if any(f".{module}." in f".{name}" for module in family.projector_modules)
     )
     assert shape.projector_parameters == projector
-    inside = projector if family.name == "qwen2_5_vl" else 0
-    assert shape.vision_parameters == sum(weight.numel() for weight in vision.parameters()) - inside
+    inside = projector if "visual.merger" in family.projector_modules else 0
+    assert shape.vision_parameters == vision - inside
     total = sum(weight.numel() for weight in model.parameters())
     assert shape.language_parameters == total - shape.vision_parameters - shape.projector_parameters
     assert not any(weight.requires_grad for weight in model.parameters())
     assert not model.training
 
 
-def test_published_sizes_of_llava_and_qwen() -> None:
+def test_llava_of_the_hub_has_576_picture_tokens() -> None:
     # The published config.json of llava-1.5-7b leaves most numbers to transformers' defaults.
-    llava = FAMILIES["llava"].shape(
-        {
-            "model_type": "llava",
-            "text_config": {"model_type": "llama", "vocab_size": 32064},
-            "vision_config": {"hidden_size": 1024, "image_size": 336, "patch_size": 14, "num_hidden_layers": 24},
-        }
-    )
-    total = llava.language_parameters + llava.vision_parameters + llava.projector_parameters
-    # As the hub counts llava-hf/llava-1.5-7b-hf.
-    assert total == 7_063_427_072
-    assert llava.image_tokens == 576
-    qwen = FAMILIES["qwen2_5_vl"].shape(
-        {"hidden_size": 3584, "num_key_value_heads": 4, "vision_config": {"hidden_size": 1280, "depth": 32}}
-    )
-    # As the hub counts Qwen/Qwen2.5-VL-7B-Instruct.
-    assert qwen.language_parameters + qwen.vision_parameters + qwen.projector_parameters == 8_292_166_656
+    assert FAMILIES["llava"].shape({"model_type": "llava", "vision_config": {"hidden_size": 1024}}).image_tokens == 576
+
+
+# As the hub counts them.
+PARAMETERS = {
+    "llava-hf/llava-1.5-7b-hf": 7_063_427_072,
+    "Qwen/Qwen2-VL-2B-Instruct": 2_208_985_600,
+    "Qwen/Qwen2-VL-7B-Instruct": 8_291_375_616,
+    "Qwen/Qwen2.5-VL-3B-Instruct": 3_754_622_976,
+    "Qwen/Qwen2.5-VL-7B-Instruct": 8_292_166_656,
+    "Qwen/Qwen3-VL-2B-Instruct": 2_127_532_032,
+    "Qwen/Qwen3-VL-4B-Instruct": 4_437_815_808,
+    "Qwen/Qwen3-VL-8B-Instruct": 8_767_123_696,
+}
+
+
+def test_published_sizes() -> None:
+    counted = {}
+    for family in FAMILIES.values():
+        for published in family.published:
+            shape = family.shape(published.config)
+            counted[published.name] = shape.language_parameters + shape.vision_parameters + shape.projector_parameters
+    assert {name: counted[name] for name in PARAMETERS} == PARAMETERS
 
 
 @pytest.mark.parametrize("token", ["<image>", "</s>"])
@@ -187,8 +221,10 @@ def test_control_tokens_in_a_question_are_refused(tiny_llava: Path, token: str) 
     assert caught.value.code == "question_has_control_token"
 
 
-def test_a_frame_too_narrow_for_qwen_is_named(tiny_qwen2_5_vl: Path) -> None:
-    family = family_of(str(tiny_qwen2_5_vl))
+@pytest.mark.parametrize("model", ["tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl"])
+def test_a_frame_too_narrow_for_qwen_is_named(model: str, request: pytest.FixtureRequest) -> None:
+    folder = str(request.getfixturevalue(model))
+    family = family_of(folder)
     with pytest.raises(TrainingError) as caught:
-        family.resized(family.load_processor(str(tiny_qwen2_5_vl)), (3000, 10))
+        family.resized(family.load_processor(folder), (3000, 10))
     assert caught.value.code == "frame_too_narrow"
