@@ -1,4 +1,4 @@
-"""Writes the tables of docs/settings.md, checks.md and defects.md: ``.venv/bin/python scripts/write_docs.py``.
+"""Writes the generated tables of the pages in docs: ``.venv/bin/python scripts/write_docs.py``.
 
 A page is prose around one generated table between two marker lines; only the table is replaced. A test compares the
 pages with the code, so a setting or a check cannot be added without its line here.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sam2_assets.quality import CHECKS
 from sam2_assets.settings import describe
+from sam2_assets.training.compatibility import HEADER, rows
 from sam2_assets_tests.quality.defects import ALL
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -62,10 +63,16 @@ def defects_table() -> str:
     return _table(["defect", "reported by", "severity", "stops", "clean neighbour"], rows)
 
 
+def models_table() -> str:
+    """Every base model that is trained: family, size, coordinates, formats, methods, memory."""
+    return _table(HEADER, rows())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings.md": settings_table,
     "checks.md": checks_table,
     "defects.md": defects_table,
+    "models.md": models_table,
 }
 
 

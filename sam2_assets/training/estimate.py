@@ -54,6 +54,7 @@ class Estimate(BaseModel):
     activations_gib: float = Field(description="kept for the backward pass of one batch")
     logits_gib: float = Field(description="vocabulary scores of the supervised tokens of one batch")
     memory_gib: float = Field(description="all of it, with runtime and fragmentation")
+    largest_batch: int = Field(description="the largest batch_size that fits the declared card; 0: none does")
     samples_per_s: float = Field(description="training samples a second")
     based_on: str = Field(description="where samples_per_s comes from")
     seconds: float = Field(description="training, validation and start")
@@ -126,6 +127,41 @@ def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_
     return vision + passes * (body + head), vision + body + head
 
 
+@dataclass(frozen=True)
+class MemoryNeed:
+    """GiB of one card that a training step needs, by what it is for."""
+
+    weights: float
+    trainable: float
+    activations: float
+    logits: float
+
+    @property
+    def total(self) -> float:
+        """All of it, with runtime and fragmentation."""
+        return _RUNTIME_GIB + _FRAGMENTATION * (self.weights + self.trainable + self.activations + self.logits)
+
+
+def memory_need(shape: ModelShape, config: TrainingConfig, workload: Workload, batch_size: int) -> MemoryNeed:
+    """What batches of ``batch_size`` samples need."""
+    total = shape.language_parameters + shape.vision_parameters + shape.projector_parameters
+    tokens = shape.image_tokens + workload.text_tokens
+    return MemoryNeed(
+        weights=total * (2 if config.precision == "bf16" else 4) / GIB,
+        trainable=trainable_parameters(shape, config) * 16 / GIB,
+        activations=batch_size * activation_bytes(shape, config, tokens) / GIB,
+        # Scores in the model's precision, their fp32 copy, its softmax and the gradient.
+        logits=batch_size * workload.answer_tokens * shape.vocabulary * 14 / GIB,
+    )
+
+
+def largest_batch(shape: ModelShape, config: TrainingConfig, workload: Workload, memory_gib: float) -> int:
+    """The most samples a card of ``memory_gib`` takes at once; 0 if not even one fits."""
+    empty = memory_need(shape, config, workload, 0).total
+    each = memory_need(shape, config, workload, 1).total - empty
+    return max(0, math.floor((memory_gib - empty) / each))
+
+
 def estimate(
     shape: ModelShape,
     config: TrainingConfig,
@@ -143,13 +179,7 @@ def estimate(
     trainable = trainable_parameters(shape, config)
     total = shape.language_parameters + shape.vision_parameters + shape.projector_parameters
 
-    weights_gib = total * (2 if config.precision == "bf16" else 4) / GIB
-    trainable_gib = trainable * 16 / GIB
-    activations_gib = config.batch_size * activation_bytes(shape, config, tokens) / GIB
-    # Scores in the model's precision, their fp32 copy, its softmax and the gradient.
-    logits_gib = config.batch_size * workload.answer_tokens * shape.vocabulary * 14 / GIB
-    memory_gib = _RUNTIME_GIB + _FRAGMENTATION * (weights_gib + trainable_gib + activations_gib + logits_gib)
-
+    need = memory_need(shape, config, workload, config.batch_size)
     train_flops, val_flops = sample_flops(shape, config, tokens, workload.answer_tokens)
     rates = [
         run.samples_per_s
@@ -175,11 +205,12 @@ def estimate(
         sample_tokens=tokens,
         trainable_parameters=trainable,
         total_parameters=total,
-        weights_gib=round(weights_gib, 3),
-        trainable_gib=round(trainable_gib, 3),
-        activations_gib=round(activations_gib, 3),
-        logits_gib=round(logits_gib, 3),
-        memory_gib=round(memory_gib, 3),
+        weights_gib=round(need.weights, 3),
+        trainable_gib=round(need.trainable, 3),
+        activations_gib=round(need.activations, 3),
+        logits_gib=round(need.logits, 3),
+        memory_gib=round(need.total, 3),
+        largest_batch=largest_batch(shape, config, workload, config.card.memory_gib),
         samples_per_s=round(rate, 4),
         based_on=based_on,
         seconds=round(seconds, 1),
