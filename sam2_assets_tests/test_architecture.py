@@ -25,7 +25,7 @@ LAYERS = [
     {"inbox", "approvals"},
     {"store"},
     {"workmirror"},
-    {"tables", "coordinates", "storage", "workarea", "errors", "compiled", "pixels"},
+    {"tables", "coordinates", "storage", "workarea", "errors", "compiled", "threads", "pixels"},
 ]
 SKIN = LAYERS[0] | LAYERS[1] | LAYERS[2]
 

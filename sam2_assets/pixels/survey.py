@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from sam2_assets.pixels.measures import UNREADABLE, Measures, Thumbnail, change_between, measure_picture
+from sam2_assets.threads import cores
 
 PICTURES_FILE: Final = "pictures.parquet"
 Progress = Callable[[int], None]
@@ -68,7 +68,7 @@ class Survey:
     """
 
     def __init__(self, progress: Progress | None = None, workers: int | None = None) -> None:
-        threads = workers or _cores()
+        threads = workers or cores()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
         self._most = 2 * threads
         self._waiting: deque[tuple[int, Future[tuple[Measures, Thumbnail | None]]]] = deque()
@@ -157,8 +157,3 @@ def now_and_then(say: Progress, seconds: float = 5.0, clock: Callable[[], float]
             say(done)
 
     return progress
-
-
-def _cores() -> int:
-    """Cores that this process may use; not every system can say which, then all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -12,12 +13,14 @@ from sam2_assets.errors import SettingsError
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.checks import CHECKS
 from sam2_assets.quality.context import Context
-from sam2_assets.quality.findings import Finding, Findings, Severity, Stage, Verdict, findings_table
+from sam2_assets.quality.findings import Facts, Finding, Findings, Severity, Stage, Verdict, findings_table
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.tables import Tables
 
 MOST_FINDINGS: Final = 50_000
 """Findings of a check that are written down; a verdict counts all."""
+MOST_FACTS: Final = 1_000
+"""The same of what info checks say of every object alike; the objects table has it row by row."""
 
 
 def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage | None = None) -> Findings:
@@ -53,11 +56,13 @@ def assess(tables: Tables, raw: Path, settings: QualitySettings, *, stage: Stage
     return Findings(findings_table(rows), tuple(verdicts), settings, tuple(Stage) if stage is None else (stage,))
 
 
-def _kept(findings: Iterable[Finding]) -> tuple[list[Finding], int]:
+def _kept(findings: Iterable[Finding] | Facts) -> tuple[list[Finding], int]:
     """The findings that are written down, in their order, and the number of all.
 
     Every two objects of a frame can be a finding, so a stranger's export can have tens of millions.
     """
+    if isinstance(findings, Facts):
+        return list(itertools.islice(findings.findings, MOST_FACTS)), findings.count
     kept: list[Finding] = []
     seen = {False: 0, True: 0}
     for finding in findings:

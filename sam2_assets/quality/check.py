@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sam2_assets.quality.context import Context
-from sam2_assets.quality.findings import Finding, Severity, Stage
+from sam2_assets.quality.findings import Facts, Finding, Severity, Stage
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Check:
         gates: the station that a failing error stops; None for warnings and info.
         meaning: what it looks at and why that matters, one sentence.
         remedy: what a person can do about its findings, one sentence.
-        measure: the findings; those marked tolerated do not fail the check.
+        measure: the findings; those marked tolerated do not fail the check. ``Facts`` only of an info check.
         threshold: name of the numeric field of ``QualitySettings`` it compares with, if any.
         waivable: a person may accept its failure; not where what comes next would crash or have nothing to work on.
         needs_sound_columns: it cannot be measured while the tables lack columns or have wrong types.
@@ -34,7 +34,7 @@ class Check:
     gates: Stage | None
     meaning: str
     remedy: str
-    measure: Callable[[Context], Iterable[Finding]]
+    measure: Callable[[Context], Iterable[Finding] | Facts]
     threshold: str | None = None
     waivable: bool = True
     needs_sound_columns: bool = True

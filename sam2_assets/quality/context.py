@@ -15,14 +15,17 @@ import pandera.pandas as pa
 
 from sam2_assets.errors import DatasetError
 from sam2_assets.pixels import PICTURES_FILE, survey
-from sam2_assets.quality.rows import rows
+from sam2_assets.quality.rows import cells, rows
 from sam2_assets.quality.runs import measure_all
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.quality.shapes import measure_shapes
 from sam2_assets.quality.steps import steps_table
-from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables
+from sam2_assets.quality.texts import Texts
+from sam2_assets.tables import Frames, ImageOrigin, Objects, Tables, validate
 
 IMPORT_FILE = "import.json"
+_SHOWN = ["frame_index", "object_id", "label"]
+_FRAME_FACTS = ["time_s", "frame_w", "frame_h", "has_picture"]
 _NO_SHAPES = {"raggedness": 0.0, "pieces": 0, "crumbs": 0, "second_share": 0.0, "apart": 0.0}
 
 
@@ -42,7 +45,7 @@ class SchemaFailures:
 def schema_failures(table: pd.DataFrame, schema: type[pa.DataFrameModel]) -> SchemaFailures:
     """Every objection of ``schema`` to ``table``, whose rows are numbered from 0."""
     try:
-        schema.validate(table, lazy=True)
+        validate(table, schema)
     except pandera.errors.SchemaErrors as errors:
         columns: list[tuple[str, str]] = []
         values: list[tuple[int, str, str, object]] = []
@@ -54,6 +57,17 @@ def schema_failures(table: pd.DataFrame, schema: type[pa.DataFrameModel]) -> Sch
                 columns.append((str(case.column), f"{case.check}: {case.failure_case}"))
         return SchemaFailures(tuple(columns), tuple(values))
     return SchemaFailures((), ())
+
+
+def _without(table: pd.DataFrame, failures: SchemaFailures) -> pd.DataFrame:
+    """The rows that no schema objects to."""
+    bad = sorted({row for row, *_ in failures.rows})
+    return table.drop(index=bad) if bad else table
+
+
+def _only(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
+    """The wanted rows; the table itself, and no copy of it, if it has no others."""
+    return table if bool(wanted.all()) else table[wanted]
 
 
 class Context:
@@ -88,11 +102,13 @@ class Context:
     @cached_property
     def frames(self) -> pd.DataFrame:
         """The frames that passed their schema, by ``frame_index``, with ``has_picture`` (it is there as a file)."""
-        bad = {row for row, *_ in self.frame_failures.rows}
-        frames = self.given.frames.drop(index=sorted(bad)).sort_values("frame_index", kind="stable")
+        frames = _without(self.given.frames, self.frame_failures)
+        if not frames["frame_index"].is_monotonic_increasing:
+            frames = frames.sort_values("frame_index", kind="stable")
+        missing = str(ImageOrigin.MISSING)
         has_picture = [
-            isinstance(image, str) and origin != ImageOrigin.MISSING and (self.raw / image).is_file()
-            for image, origin in zip(frames["image"], frames["image_origin"], strict=True)
+            isinstance(image, str) and origin != missing and (self.raw / image).is_file()
+            for image, origin in cells(frames, "image", "image_origin")
         ]
         return frames.assign(has_picture=pd.Series(has_picture, index=frames.index, dtype=bool)).reset_index(drop=True)
 
@@ -127,33 +143,67 @@ class Context:
         the runs are sound), ``mask_x/y/w/h``, ``mask_area_nearest``, ``mask_area_scaled`` (``runs.MaskMeasure``, frame
         pixels) and ``present`` (sound and not empty).
         """
-        bad = {row for row, *_ in self.object_failures.rows}
-        facts = self.frames.rename(columns={"width": "frame_w", "height": "frame_h"})
-        objects = self.given.objects.drop(index=sorted(bad)).merge(
-            facts[["video_id", "frame_index", "time_s", "frame_w", "frame_h", "has_picture"]],
-            on=["video_id", "frame_index"],
-            how="inner",
-        )
-        objects = objects.sort_values(["frame_index", "object_id"], kind="stable").reset_index(drop=True)
+        objects = self._in_frames(_without(self.given.objects, self.object_failures))
         shapes = objects[["grid_h", "grid_w", "frame_w", "frame_h"]].to_numpy(np.int64)
-        measures = measure_all(objects["rle_counts"].to_numpy(dtype=object).tolist(), shapes)
-        for i, name in enumerate("xywh"):
-            objects[f"mask_{name}"] = measures.boxes[:, i]
-        objects["mask_area_nearest"] = measures.area_nearest
-        objects["mask_area_scaled"] = measures.area_scaled
-        objects["mask_problem"] = pd.Series(measures.problems, dtype="str")
-        objects["present"] = measures.area_nearest > 0
-        return objects
+        measures = measure_all(Texts.of(objects["rle_counts"]), shapes)
+        return objects.assign(
+            **{f"mask_{name}": measures.boxes[:, i] for i, name in enumerate("xywh")},
+            mask_area_nearest=measures.area_nearest,
+            mask_area_scaled=measures.area_scaled,
+            mask_problem=pd.Series(measures.problems, dtype="str"),
+            present=measures.area_nearest > 0,
+        )
+
+    def _in_frames(self, objects: pd.DataFrame) -> pd.DataFrame:
+        """The rows whose frame is in ``frames``, with its facts, by frame and object."""
+        facts = self.frames.rename(columns={"width": "frame_w", "height": "frame_h"})
+        if len(facts) and len(objects) and self._one_video():
+            known = facts["frame_index"].to_numpy()
+            frame, number = objects["frame_index"].to_numpy(), objects["object_id"].to_numpy()
+            place = np.minimum(np.searchsorted(known, frame), len(known) - 1)
+            inside = known[place] == frame
+            order = np.flatnonzero(inside)
+            step = np.diff(frame[order])
+            if bool((step < 0).any()) or bool((np.diff(number[order])[step == 0] < 0).any()):
+                order = order[np.lexsort((number[order], frame[order]))]
+            whole = len(order) == len(objects) and bool((np.diff(order) == 1).all())
+            table = objects if whole else objects.take(order)
+            added = {name: facts[name].to_numpy()[place[order]] for name in _FRAME_FACTS}
+            return table.assign(**added).reset_index(drop=True)
+        joined = objects.merge(facts[["video_id", "frame_index", *_FRAME_FACTS]], on=["video_id", "frame_index"])
+        return joined.sort_values(["frame_index", "object_id"], kind="stable").reset_index(drop=True)
+
+    def _one_video(self) -> bool:
+        """Whether all rows of both tables are of one video."""
+        return len(set(self.given.frames["video_id"].unique()) | set(self.given.objects["video_id"].unique())) == 1
 
     @cached_property
     def sound_objects(self) -> pd.DataFrame:
         """The rows of ``objects`` whose runs are sound (their masks may be empty)."""
-        return self.objects[self.objects["mask_problem"] == ""]
+        return _only(self.objects, self.objects["mask_problem"] == "")
 
     @cached_property
     def present_objects(self) -> pd.DataFrame:
         """The rows of ``objects`` whose masks are sound and not empty."""
-        return self.objects[self.objects["present"]]
+        return _only(self.objects, self.objects["present"])
+
+    @cached_property
+    def names(self) -> pd.DataFrame:
+        """Who is called what: ``object_id``, ``label``, how many ``rows`` of ``objects``, the first ``frame_index``
+        among them, and ``seen``, how many of the rows are present; by object and label."""
+        named = self.objects[["object_id", "label", "frame_index", "present"]]
+        found = named.groupby(["object_id", "label"], sort=False, as_index=False).agg(
+            rows=("frame_index", "size"), frame_index=("frame_index", "first"), seen=("present", "sum")
+        )
+        # as Python sorts texts
+        order = sorted(range(len(found)), key=list(cells(found, "object_id", "label")).__getitem__)
+        return found.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def annotations_per_class(self) -> dict[str, int]:
+        """Label -> how many of ``present_objects`` have it, by label."""
+        counts = self.names.groupby("label", sort=False)["seen"].sum()
+        return {label: n for label, n in sorted(zip(counts.index.tolist(), counts.tolist(), strict=True)) if n}
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -162,14 +212,20 @@ class Context:
 
     @cached_property
     def shapes(self) -> pd.DataFrame:
-        """``present_objects`` with the columns of ``shapes.Shapes``; a crumb is smaller than ``speck_share``."""
-        parts = []
+        """Frame, object and label of ``present_objects`` with the columns of ``shapes.Shapes``.
+
+        A crumb is smaller than ``speck_share``.
+        """
         present = self.present_objects
-        for height, width in sorted(set(zip(present["grid_h"].tolist(), present["grid_w"].tolist(), strict=True))):
-            members = present[(present["grid_h"] == height) & (present["grid_w"] == width)]
+        grids = present[["grid_h", "grid_w"]].to_numpy(np.int64)
+        texts = Texts.of(present["rle_counts"])
+        columns = {name: np.full(len(present), value) for name, value in _NO_SHAPES.items()}
+        for height, width in np.unique(grids, axis=0).tolist():
+            which = np.flatnonzero((grids == (height, width)).all(axis=1))
             crumb = self.settings.speck_share * height * width
-            parts.append(members.assign(**vars(measure_shapes(members["rle_counts"].tolist(), (height, width), crumb))))
-        return pd.concat(parts).sort_index() if parts else present.assign(**_NO_SHAPES)
+            for name, values in vars(measure_shapes(texts, (height, width), crumb, which=which)).items():
+                columns[name][which] = values
+        return present[_SHOWN].assign(**columns)
 
     @cached_property
     def usable_frames(self) -> pd.DataFrame:

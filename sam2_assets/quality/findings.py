@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -54,6 +54,19 @@ class Finding(NamedTuple):
     object_id: int | None = None
     value: float | None = None
     tolerated: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an info check lists, where that can be every object of a long video.
+
+    Args:
+        count: of all.
+        findings: made one by one, as far as they are written down.
+    """
+
+    count: int
+    findings: Iterable[Finding]
 
 
 class FindingsTable(pa.DataFrameModel):

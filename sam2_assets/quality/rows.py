@@ -11,6 +11,8 @@ import pandas as pd
 
 def rows(table: pd.DataFrame) -> list[Any]:
     """The rows as named tuples of Python values, one attribute a column."""
+    if table.empty:
+        return []
     row = namedtuple("row", list(table.columns))  # type: ignore[misc]
     return list(map(row._make, _values(table, list(table.columns))))
 
@@ -18,6 +20,8 @@ def rows(table: pd.DataFrame) -> list[Any]:
 def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[Any, ...], list[Any]]:
     """The rows that agree in ``columns``, by these values, both in the order of the table."""
     groups: dict[tuple[Any, ...], list[Any]] = {}
+    if table.empty:
+        return groups
     for key, row in zip(_values(table, list(columns)), rows(table), strict=True):
         groups.setdefault(key, []).append(row)
     return groups

@@ -14,13 +14,14 @@ _MOST_CHARACTERS_PER_NUMBER = 7
 
 @compiled
 def measure_texts(
-    data: npt.NDArray[np.uint8], offsets: Ints, down: Ints, across: Ints
+    data: npt.NDArray[np.uint8], offsets: Ints, which: Ints, down: Ints, across: Ints
 ) -> tuple[npt.NDArray[np.bool_], Ints, Ints, Ints]:
     """Boxes, cells and pixels of masks on one grid, in frames of one size.
 
     Args:
         data: all texts, end to end.
-        offsets: ``n + 1`` offsets of the texts.
+        offsets: of the texts, one more than there are.
+        which: the ``n`` masks to measure.
         down: first frame pixel of each row of the grid, and the frame's height.
         across: the same for columns.
 
@@ -28,7 +29,7 @@ def measure_texts(
         Whether each text is sound run lengths of this grid; ``(n, 4)`` first column, first row, and one past the last
         ones, of the grid; set cells; frame pixels that show one of them. Zeros for texts that are not sound.
     """
-    masks = len(offsets) - 1
+    masks = len(which)
     rows, columns = len(down) - 1, len(across) - 1
     height = down[rows]
     sound = np.zeros(masks, np.bool_)
@@ -36,7 +37,7 @@ def measure_texts(
     cells = np.zeros(masks, np.int64)
     pixels = np.zeros(masks, np.int64)
     for mask in range(masks):
-        at, end = offsets[mask], offsets[mask + 1]
+        at, end = offsets[which[mask]], offsets[which[mask] + 1]
         before = older = np.int64(0)  # the runs one and two before
         count = 0
         column = row = np.int64(0)

@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 
 from sam2_assets.coordinates import Box
 from sam2_assets.exports.masks import pixel_edges as _pixel_edges
+from sam2_assets.quality.texts import Texts
+from sam2_assets.threads import in_stretches
 
 pixel_edges = lru_cache(maxsize=16)(_pixel_edges)
 _MOST_CHARACTERS_PER_NUMBER = 7
 """35 bits: more than any run of a mask that fits into memory."""
+_BYTES_A_THREAD = 500_000
+"""Takes some milliseconds."""
+_EXACT = 2**53
+"""Integers up to here are exact as floats."""
 
 
 class RunsError(ValueError):
@@ -146,17 +152,18 @@ class MaskMeasures:
     problems: list[str]
 
 
-def measure_all(counts: Sequence[str], shapes: NDArray[np.int64]) -> MaskMeasures:
+def measure_all(counts: Texts | Sequence[str], shapes: NDArray[np.int64]) -> MaskMeasures:
     """``measure_mask`` of many masks at once.
 
     Args:
         counts: ``n`` texts.
         shapes: ``(n, 4)`` rows and columns of the mask's grid, width and height of its frame.
     """
-    n = len(counts)
+    texts = counts if isinstance(counts, Texts) else Texts.of(counts)
+    n = len(texts)
     measures = MaskMeasures(np.zeros((n, 4)), np.zeros(n), np.zeros(n), [""] * n)
     for members in _same_rows(shapes):
-        _measure_alike(counts, members, tuple(shapes[members[0]].tolist()), measures)
+        _measure_alike(texts, members, tuple(shapes[members[0]].tolist()), measures)
     return measures
 
 
@@ -170,29 +177,35 @@ def _same_rows(table: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def _measure_alike(
-    counts: Sequence[str], members: NDArray[np.int64], shape: tuple[int, int, int, int], measures: MaskMeasures
+    texts: Texts, members: NDArray[np.int64], shape: tuple[int, int, int, int], measures: MaskMeasures
 ) -> None:
     """Fill in the ``measures`` of ``members``, which share a shape."""
     from sam2_assets.quality.run_loops import measure_texts  # compiled: not needed to load the definitions
 
     rows, columns, width, height = shape
-    texts = [counts[i] for i in members.tolist()]
-    if not all(map(str.isascii, texts)):
-        # "?" stands for data in these texts, so what cannot be written in ASCII must not become one
-        texts = [text if text.isascii() else "" for text in texts]
-    offsets = np.concatenate(([0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))))
-    data = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
     across, down = pixel_edges(columns, width), pixel_edges(rows, height)
-    sound, spans, cells, pixels = measure_texts(data, offsets, down, across)
-    low, high = (np.stack([across[spans[:, i]], down[spans[:, i + 1]]], 1) for i in (0, 2))
-    boxes = np.concatenate([low, high - low], 1).astype(np.float64)
-    boxes[pixels == 0] = 0
-    measures.boxes[members] = boxes
-    measures.area_nearest[members] = pixels
-    # Python's integers: the product can be larger than what a float holds exactly
-    measures.area_scaled[members] = [n * (width * height) / (rows * columns) for n in cells.tolist()]
+    sound = np.zeros(len(members), bool)
+
+    def work(low: int, high: int) -> None:
+        some = members[low:high]
+        sound[low:high], spans, cells, pixels = measure_texts(texts.data, texts.offsets, some, down, across)
+        first, past = (np.stack([across[spans[:, i]], down[spans[:, i + 1]]], 1) for i in (0, 2))
+        boxes = np.concatenate([first, past - first], 1).astype(np.float64)
+        boxes[pixels == 0] = 0
+        measures.boxes[some] = boxes
+        measures.area_nearest[some] = pixels
+        measures.area_scaled[some] = _scaled(cells, width * height, rows * columns)
+
+    in_stretches(work, np.concatenate(([0], np.cumsum(texts.sizes[members]))), _BYTES_A_THREAD)
     for i in members[~sound].tolist():
-        measures.problems[i] = _problem(counts[i], (rows, columns), (width, height))
+        measures.problems[i] = _problem(texts[i], (rows, columns), (width, height))
+
+
+def _scaled(cells: NDArray[np.int64], pixels: int, grid_cells: int) -> NDArray[np.float64] | list[float]:
+    """``cells * pixels / grid_cells`` as Python's integers have it."""
+    if grid_cells * pixels < _EXACT:
+        return cells * pixels / grid_cells
+    return [n * pixels / grid_cells for n in cells.tolist()]
 
 
 def _problem(counts: str, grid: tuple[int, int], frame: tuple[int, int]) -> str:

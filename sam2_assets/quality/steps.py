@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 _EDGE_SHARE = 0.01
 """A box this near to the frame's edge touches it: masks on a coarse grid end a pixel or two before it."""
+
+_KEPT = [
+    *("frame_index", "object_id", "label", "time_s", "frame_w", "frame_h"),
+    *("mask_x", "mask_y", "mask_w", "mask_h", "mask_area_scaled"),
+]
 
 
 def steps_table(present: pd.DataFrame, frames: pd.DataFrame, max_seconds: float) -> pd.DataFrame:
     """The rows of ``present``, by object and time, each with its step from the object's row before.
+
+    Kept columns: frame, object, label, time, frame size, box and area of the mask.
 
     Added columns:
 
@@ -27,54 +37,75 @@ def steps_table(present: pd.DataFrame, frames: pd.DataFrame, max_seconds: float)
         frames: of ``Context``, by frame index.
         max_seconds: steps that take longer are not compared.
     """
-    position = {frame: i for i, frame in enumerate(frames["frame_index"])}
-    table = present.assign(position=present["frame_index"].map(position).astype("int64"))
-    table = table.sort_values(["object_id", "position"], kind="stable").reset_index(drop=True)
-    follows = (table["object_id"].diff() == 0).to_numpy(bool)
-    table["gap"] = (table["position"].diff() - 1).where(follows)
-    table["before"] = table["frame_index"].shift().where(follows)
-    late = table["time_s"].diff() > max_seconds
-    table["adjacent"] = follows & (table["gap"] == 0) & ~late
-    for name in "xywh":
-        table[f"was_{name}"] = table[f"mask_{name}"].shift().where(follows)
-    table["was_label"] = table["label"].shift().where(follows)
-    table["at_edge"] = _touches(table)
-    table["was_at_edge"] = table["at_edge"].shift(fill_value=False).to_numpy(bool) & follows
-    diagonal = np.hypot(table["frame_w"], table["frame_h"])
-    dx: pd.Series[float] = ((table["mask_x"] + table["mask_w"] / 2).diff() / diagonal).where(follows)
-    dy: pd.Series[float] = ((table["mask_y"] + table["mask_h"] / 2).diff() / diagonal).where(follows)
-    growth = pd.Series(np.log(table["mask_area_scaled"]), index=table.index).diff().where(follows)
-    table["moved"], table["factor"] = np.hypot(dx, dy), np.exp(growth.abs())
-    near = table["adjacent"].to_numpy(bool)
-    table["leap"] = _unexplained(near, dx.to_numpy(), dy.to_numpy())
-    table["burst"] = np.exp(_unexplained(near, growth.to_numpy(), np.zeros(len(table))))
-    table["overlap"] = np.where(near, _overlap(table), np.nan)
-    return table
-
-
-def _touches(table: pd.DataFrame) -> pd.Series[bool]:
-    near_x, near_y = _EDGE_SHARE * table["frame_w"], _EDGE_SHARE * table["frame_h"]
-    return (
-        (table["mask_x"] <= near_x)
-        | (table["mask_y"] <= near_y)
-        | (table["mask_x"] + table["mask_w"] >= table["frame_w"] - near_x)
-        | (table["mask_y"] + table["mask_h"] >= table["frame_h"] - near_y)
+    known = frames["frame_index"].to_numpy(np.int64)
+    place = np.searchsorted(known, present["frame_index"].to_numpy(np.int64))
+    order = np.lexsort((place, present["object_id"].to_numpy(np.int64)))
+    table = present[_KEPT].take(order).reset_index(drop=True)
+    number, position, frame = table["object_id"].to_numpy(), place[order], table["frame_index"].to_numpy(np.int64)
+    x, y, w, h = (table[f"mask_{name}"].to_numpy(np.float64) for name in "xywh")
+    area, time = table["mask_area_scaled"].to_numpy(np.float64), table["time_s"].to_numpy(np.float64)
+    follows = _since(number) == 0
+    gap = np.where(follows, _since(position) - 1, np.nan)
+    near = follows & (gap == 0) & ~(_since(time) > max_seconds)
+    was = [np.where(follows, _before(each), np.nan) for each in (x, y, w, h)]
+    label = table["label"].to_numpy(dtype=object)
+    was_label = np.full(len(table), None, object)
+    was_label[follows] = label[np.flatnonzero(follows) - 1]
+    at_edge = _touches(x, y, w, h, table["frame_w"].to_numpy(), table["frame_h"].to_numpy())
+    was_at_edge = np.zeros(len(table), bool)
+    was_at_edge[1:] = at_edge[:-1]
+    diagonal = np.hypot(table["frame_w"].to_numpy(), table["frame_h"].to_numpy())
+    dx = np.where(follows, _since(x + w / 2) / diagonal, np.nan)
+    dy = np.where(follows, _since(y + h / 2) / diagonal, np.nan)
+    growth = np.where(follows, _since(np.log(area)), np.nan)
+    return table.assign(
+        position=position,
+        gap=gap,
+        before=np.where(follows, _before(frame), np.nan),
+        adjacent=near,
+        **{f"was_{name}": each for name, each in zip("xywh", was, strict=True)},
+        was_label=was_label,
+        at_edge=at_edge,
+        was_at_edge=was_at_edge & follows,
+        moved=np.hypot(dx, dy),
+        factor=np.exp(np.abs(growth)),
+        leap=_unexplained(near, dx, dy),
+        burst=np.exp(_unexplained(near, growth, np.zeros(len(table)))),
+        overlap=np.where(near, _overlap((x, y, w, h), was), np.nan),
     )
 
 
-def _unexplained(adjacent: NDArray[np.bool_], u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _before(values: NDArray[np.generic]) -> Floats:
+    """Of each row that of the row before."""
+    shifted = np.full(len(values), np.nan)
+    shifted[1:] = values[:-1]
+    return shifted
+
+
+def _since(values: NDArray[np.generic]) -> Floats:
+    """How much each row has more than the row before."""
+    change = np.full(len(values), np.nan)
+    change[1:] = np.diff(values)
+    return change
+
+
+def _touches(x: Floats, y: Floats, w: Floats, h: Floats, width: Floats, height: Floats) -> NDArray[np.bool_]:
+    near_x, near_y = _EDGE_SHARE * width, _EDGE_SHARE * height
+    return np.asarray((x <= near_x) | (y <= near_y) | (x + w >= width - near_x) | (y + h >= height - near_y))
+
+
+def _unexplained(adjacent: NDArray[np.bool_], u: Floats, v: Floats) -> Floats:
     """Length of the step ``(u, v)`` or of its difference from the one before or after, whichever is least."""
     u, v = np.where(adjacent, u, np.nan), np.where(adjacent, v, np.nan)
     least = np.hypot(u, v)
-    for shift in (1, -1):
-        nu, nv = (pd.Series(each).shift(shift).to_numpy() for each in (u, v))
+    later = (np.append(u[1:], np.nan)[: len(u)], np.append(v[1:], np.nan)[: len(v)])
+    for nu, nv in ((_before(u), _before(v)), later):
         least = np.fmin(least, np.where(adjacent, np.hypot(u - nu, v - nv), np.nan))
     return least
 
 
-def _overlap(table: pd.DataFrame) -> NDArray[np.float64]:
-    x, y, w, h = (table[f"mask_{name}"].to_numpy(np.float64) for name in "xywh")
-    was_x, was_y, was_w, was_h = (table[f"was_{name}"].to_numpy(np.float64) for name in "xywh")
+def _overlap(now: Sequence[Floats], was: Sequence[Floats]) -> Floats:
+    (x, y, w, h), (was_x, was_y, was_w, was_h) = now, was
     across = np.minimum(x + w, was_x + was_w) - np.maximum(x, was_x)
     down = np.minimum(y + h, was_y + was_h) - np.maximum(y, was_y)
     both = np.maximum(across, 0.0) * np.maximum(down, 0.0)

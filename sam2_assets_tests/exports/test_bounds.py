@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from pycocotools import mask as coco
 
-from sam2_assets.quality import masks as quality_masks
-from sam2_assets.quality.masks import pairwise_iou
 from sam2_assets_tests.exports.conftest import Reader
 from sam2_assets_tests.exports.export_builder import Export, demo_export
 
@@ -55,13 +51,3 @@ def test_deep_values_do_not_break_the_error_about_them(read: Reader) -> None:
     assert export.metadata is not None
     export.metadata["statistics"]["total_objects"] = deep
     assert read(export).summary.frames == 1
-
-
-def test_overlaps_are_the_same_by_cells_as_by_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-
-    cells = np.random.default_rng(0).random((6, 40, 30)) < 0.4
-    cells[5] = False
-    counts = [coco.encode(np.asfortranarray(each, np.uint8))["counts"].decode() for each in cells]
-    by_runs = pairwise_iou(counts, (40, 30))
-    monkeypatch.setattr(quality_masks, "_MANY_RUNS", 0)
-    assert np.allclose(pairwise_iou(counts, (40, 30)), by_runs)

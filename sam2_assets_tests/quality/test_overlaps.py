@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pycocotools.mask as coco
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sam2_assets.coordinates import iou, ious
 from sam2_assets.quality import Context, QualitySettings
+from sam2_assets.quality import masks as quality_masks
 from sam2_assets.quality.checks.overlaps import CHECKS
-from sam2_assets.quality.masks import pairwise_iou
+from sam2_assets.quality.masks import pair_ious
+from sam2_assets.quality.texts import Texts
 from sam2_assets.tables import Tables
 
 MEASURES = {check.id: check.measure for check in CHECKS}
@@ -51,6 +54,11 @@ def _box(mask: np.ndarray) -> tuple[float, ...]:
     return tuple(coco.toBbox(coco.encode(np.asfortranarray(mask))).tolist())
 
 
+def by_pycocotools(texts: list[str], grid: tuple[int, int]) -> np.ndarray:
+    masks = [{"size": list(grid), "counts": text.encode()} for text in texts]
+    return np.asarray(coco.iou(masks, masks, [0] * len(masks)))
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.lists(MASKS, min_size=1, max_size=3), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]))
 def test_overlaps_are_those_of_all_pairs(frames: list[list[np.ndarray]], most: float) -> None:
@@ -59,7 +67,7 @@ def test_overlaps_are_those_of_all_pairs(frames: list[list[np.ndarray]], most: f
     for frame, objects in context.present_objects.groupby("frame_index"):
         texts = objects["rle_counts"].tolist()
         ids = objects["object_id"].tolist()
-        overlap = pairwise_iou(texts, (4, 5))
+        overlap = by_pycocotools(texts, (4, 5))
         expected += [
             (frame, ids[i], ids[j], float(overlap[i, j]))
             for i in range(len(ids))
@@ -93,3 +101,17 @@ def test_many_overlaps_of_boxes_are_each_what_one_is(boxes: list[tuple[float, ..
     others = [*boxes[1:], boxes[0]]
     found = ious(np.array(boxes), np.array(others)).tolist()
     assert found == [iou(a, b) for a, b in zip(boxes, others, strict=True)]
+
+
+@pytest.mark.parametrize(("bound", "value"), [("_MANY_RUNS", 0), ("_MOST_BYTES", 100)])
+def test_overlaps_of_large_masks_are_the_same_by_cells_and_in_parts(
+    monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    cells = np.random.default_rng(0).random((6, 40, 30)) < 0.4
+    cells[5] = False
+    counts = [coco.encode(np.asfortranarray(each, np.uint8))["counts"].decode() for each in cells]
+    pairs = np.array([(i, j) for i in range(6) for j in range(6)])
+    expected = by_pycocotools(counts, (40, 30)).ravel()
+    assert np.allclose(pair_ious(Texts.of(counts), pairs, (40, 30)), expected)
+    monkeypatch.setattr(quality_masks, bound, value)
+    assert np.allclose(pair_ious(Texts.of(counts), pairs, (40, 30)), expected)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
+from sam2_assets import threads
 from sam2_assets.quality import shapes
 from sam2_assets.quality.shapes import measure_shapes
 from sam2_assets_tests.quality.videos import runs
@@ -64,10 +65,11 @@ def test_the_gap_between_the_two_largest_pieces_is_in_diagonals_of_the_grid() ->
     assert measured.apart.tolist() == [15 / 50]
 
 
-def test_batches_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = [runs(blob(seed, 1.0)) for seed in range(5)]
     whole = measure_shapes(counts, (90, 120), 2)
-    monkeypatch.setattr(shapes, "_RUNS_AT_ONCE", 1)
+    monkeypatch.setattr(shapes, "_BYTES_A_THREAD", 1)
+    monkeypatch.setattr(threads, "cores", lambda: 3)
     parts = measure_shapes(counts, (90, 120), 2)
     assert all(np.array_equal(getattr(whole, name), getattr(parts, name)) for name in vars(whole))
 

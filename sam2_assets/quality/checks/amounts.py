@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from sam2_assets.quality.check import Check
@@ -31,18 +30,14 @@ def _too_few_frames(context: Context) -> Iterator[Finding]:
         )
 
 
-def _annotations_per_class(context: Context) -> dict[str, int]:
-    return dict(sorted(Counter(context.present_objects["label"].tolist()).items()))
-
-
 def _too_few_annotations(context: Context) -> Iterator[Finding]:
-    for label, count in _annotations_per_class(context).items():
+    for label, count in context.annotations_per_class.items():
         if count < context.settings.min_annotations_per_class:
             yield Finding(f"{label!r} is annotated {count} times", value=float(count))
 
 
 def _imbalance(context: Context) -> Iterator[Finding]:
-    counts = _annotations_per_class(context)
+    counts = context.annotations_per_class
     most = max(counts, key=lambda label: counts[label], default="")
     for label, count in counts.items():
         ratio = counts[most] / count

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
-from sam2_assets.quality.rows import grouped
+from sam2_assets.quality.rows import cells, grouped, rows
 from sam2_assets.tables import Provenance
 
 _IRREGULAR = {
@@ -45,17 +45,20 @@ def plurals(label: str) -> set[str]:
 
 def _placeholders(context: Context) -> Iterator[Finding]:
     patterns = [re.compile(pattern, re.IGNORECASE) for pattern in context.settings.placeholder_labels]
-    for (object_id, label), named in sorted(grouped(context.objects, "object_id", "label").items()):
-        if any(pattern.fullmatch(unicodedata.normalize("NFKC", label).strip()) for pattern in patterns):
+    for named in rows(context.names):
+        if any(pattern.fullmatch(unicodedata.normalize("NFKC", named.label).strip()) for pattern in patterns):
             yield Finding(
-                f"object {object_id} is called {label!r} in {len(named)} frames, from frame {named[0].frame_index} on",
-                named[0].frame_index,
-                object_id,
+                f"object {named.object_id} is called {named.label!r} in {named.rows} frames, from frame "
+                f"{named.frame_index} on",
+                named.frame_index,
+                named.object_id,
             )
 
 
 def _near_same(context: Context) -> Iterator[Finding]:
-    counts = Counter(context.objects["label"].tolist())
+    counts: Counter[str] = Counter()
+    for label, count in cells(context.names, "label", "rows"):
+        counts[label] += count
     spellings: dict[str, list[str]] = {}
     for label in sorted(counts):
         spellings.setdefault(plain_label(label), []).append(label)
@@ -73,7 +76,10 @@ def _same(a: str, b: str, counts: Counter[str], why: str) -> Finding:
 
 
 def _changes(context: Context) -> Iterator[Finding]:
-    for (object_id,), track in sorted(grouped(context.objects, "object_id").items()):
+    names = context.names
+    several = set(names["object_id"][names["object_id"].duplicated()])
+    named = context.objects[["object_id", "frame_index", "label"]]
+    for (object_id,), track in sorted(grouped(named[named["object_id"].isin(several)], "object_id").items()):
         for before, after in itertools.pairwise(track):
             if before.label != after.label:
                 yield Finding(
@@ -85,7 +91,7 @@ def _changes(context: Context) -> Iterator[Finding]:
 
 
 def _escaped(context: Context) -> Iterator[Finding]:
-    cleaned = context.objects[context.objects["label_provenance"] == Provenance.CLEANED]
+    cleaned = context.objects[context.objects["label_provenance"] == str(Provenance.CLEANED)]
     for (label, raw), named in sorted(grouped(cleaned, "label", "label_raw").items()):
         if any(label.count(mark) > raw.count(mark) for mark in _ESCAPES):
             yield Finding(
@@ -94,20 +100,24 @@ def _escaped(context: Context) -> Iterator[Finding]:
 
 
 def _stale(context: Context) -> Iterator[Finding]:
-    visible = set(context.present_objects["label"])
-    hidden = context.sound_objects[~context.sound_objects["label"].isin(visible)]
+    visible = context.annotations_per_class.keys()
+    sound = context.sound_objects[["object_id", "label", "frame_index"]]
+    # a label that is never seen may still have rows that are not sound, which nobody can tell to be empty
+    hidden = sound[~sound["label"].isin(list(visible))]
     for (object_id, label), named in sorted(grouped(hidden, "object_id", "label").items()):
         yield Finding(
             f"{label!r} names object {object_id}, which is seen in none of its {len(named)} frames",
             named[0].frame_index,
             object_id,
         )
-    for (object_id, label), named in sorted(grouped(context.objects, "object_id", "label").items()):
-        default = _DEFAULT_NAME.fullmatch(label)
+    for named in rows(context.names):
+        default = _DEFAULT_NAME.fullmatch(named.label)
         # The exporter writes object_<id>, the demo's page saves "Object <id + 1>".
-        if default and int(default[2]) != object_id + (default[1] == "Object "):
+        if default and int(default[2]) != named.object_id + (default[1] == "Object "):
             yield Finding(
-                f"object {object_id} has the default name of another object, {label!r}", named[0].frame_index, object_id
+                f"object {named.object_id} has the default name of another object, {named.label!r}",
+                named.frame_index,
+                named.object_id,
             )
 
 

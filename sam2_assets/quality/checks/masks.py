@@ -80,7 +80,8 @@ def _areas_match(context: Context) -> Iterator[Finding]:
 
 
 def _empty(context: Context) -> Iterator[Finding]:
-    for row in rows(context.sound_objects[~context.sound_objects["present"]]):
+    sound = context.sound_objects[["frame_index", "object_id", "label", "present"]]
+    for row in rows(sound[~sound["present"]]):
         yield Finding(
             f"frame {row.frame_index}: the mask of object {row.object_id} ({row.label}) is empty",
             row.frame_index,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from sam2_assets.coordinates import ious
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
-from sam2_assets.quality.findings import Finding, Severity
+from sam2_assets.quality.findings import Facts, Finding, Severity
 from sam2_assets.quality.rows import cells, rows
 from sam2_assets.tables import Provenance
 
 _FEWEST_OBJECTS = 3
 """Of fewer, equal confidences may be chance."""
+_ROWS_AT_ONCE = 1000
 _DIFFERS = (
     "frame {}, object {} ({}): the export says [{:g}, {:g}, {:g}, {:g}], the mask [{:g}, {:g}, {:g}, {:g}] (IoU {:.2f})"
 )
@@ -22,8 +25,12 @@ _BOX = ["box_x", "box_y", "box_w", "box_h"]
 _DECLARED = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
 
-def _declared_boxes(context: Context) -> Iterator[Finding]:
-    repaired = context.objects[context.objects["box_provenance"] == Provenance.RECOMPUTED]
+def _declared_boxes(context: Context) -> Facts:
+    repaired = context.objects[context.objects["box_provenance"] == str(Provenance.RECOMPUTED)]
+    return Facts(len(repaired), itertools.chain.from_iterable(map(_other_boxes, _parts(repaired))))
+
+
+def _other_boxes(repaired: pd.DataFrame) -> Iterator[Finding]:
     declared, used = repaired[_DECLARED].to_numpy(np.float64), repaired[_BOX].to_numpy(np.float64)
     for (frame_index, object_id, label), stated, box, overlap in zip(
         cells(repaired, "frame_index", "object_id", "label"),
@@ -40,9 +47,13 @@ def _declared_boxes(context: Context) -> Iterator[Finding]:
         )
 
 
-def _declared_areas(context: Context) -> Iterator[Finding]:
-    repaired = context.objects[context.objects["area_provenance"] == Provenance.RECOMPUTED]
-    for row in rows(repaired):
+def _declared_areas(context: Context) -> Facts:
+    repaired = context.objects[context.objects["area_provenance"] == str(Provenance.RECOMPUTED)]
+    return Facts(len(repaired), itertools.chain.from_iterable(map(_other_areas, _parts(repaired))))
+
+
+def _other_areas(repaired: pd.DataFrame) -> Iterator[Finding]:
+    for row in rows(repaired[["frame_index", "object_id", "label", "declared_area", "area_px"]]):
         yield Finding(
             f"frame {row.frame_index}, object {row.object_id} ({row.label}): the export says {row.declared_area:g}, "
             f"the mask has {row.area_px:g} px",
@@ -50,6 +61,11 @@ def _declared_areas(context: Context) -> Iterator[Finding]:
             row.object_id,
             row.declared_area,
         )
+
+
+def _parts(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for low in range(0, len(table), _ROWS_AT_ONCE):
+        yield table.iloc[low : low + _ROWS_AT_ONCE]
 
 
 def _confidence(context: Context) -> Iterator[Finding]:

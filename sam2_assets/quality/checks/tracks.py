@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
-from sam2_assets.quality.rows import grouped, rows
+from sam2_assets.quality.rows import cells, grouped, rows
 
 _LOOK = "Look at the frame in the demo: add a click where the tracker lost the object, and propagate again."
 _BESIDE_SHARE = 0.02
 """Boxes this near to each other, in diagonals of the frame, may hide each other."""
+_PLACED = ["frame_index", "object_id", "mask_x", "mask_y", "mask_w", "mask_h"]
 _FEWEST_FRAMES = 3
 """In two frames, one of them says nothing."""
 
 
 def _vanishes(context: Context) -> Iterator[Finding]:
-    frames = context.frames["frame_index"].tolist()
-    position = {frame: i for i, frame in enumerate(frames)}
+    steps, settings = context.steps, context.settings
+    away = steps[(steps["gap"] >= 1) & (steps["gap"] <= settings.max_gap_frames)]
+    frames = context.frames["frame_index"].to_numpy()
+    times = dict(cells(context.frames, "frame_index", "time_s")) if len(away) else {}
     broken = context.objects[context.objects["mask_problem"] != ""]
-    unreadable = set(zip(broken["frame_index"], broken["object_id"], strict=True))
-    for (object_id,), track in grouped(context.present_objects, "object_id").items():
-        for before, row in itertools.pairwise(track):
-            last = position[before.frame_index]
-            gap = position[row.frame_index] - last - 1
-            between = frames[last + 1 : last + 1 + gap]
-            # An object whose mask cannot be read is there all the same; rle_valid reports it.
-            hidden = not any((frame, object_id) in unreadable for frame in between)
-            brief = row.time_s - before.time_s <= (gap + 1) * context.settings.max_jump_seconds
-            if 1 <= gap <= context.settings.max_gap_frames and hidden and brief:
-                away = ", ".join(str(frame) for frame in between)
-                yield Finding(
-                    f"object {object_id} ({row.label}) is in frames {before.frame_index} and {row.frame_index} but not "
-                    f"in {away}",
-                    between[0],
-                    object_id,
-                    float(gap),
-                )
+    unreadable = set(cells(broken, "frame_index", "object_id"))
+    # objects in the order in which they first appear
+    order = {object_id: place for place, object_id in enumerate(context.present_objects["object_id"].unique().tolist())}
+    for row in sorted(rows(away), key=lambda row: (order[row.object_id], row.position)):
+        between = frames[row.position - int(row.gap) : row.position].tolist()
+        # An object whose mask cannot be read is there all the same; rle_valid reports it.
+        hidden = not any((frame, row.object_id) in unreadable for frame in between)
+        brief = row.time_s - times[int(row.before)] <= (row.gap + 1) * settings.max_jump_seconds
+        if hidden and brief:
+            names = ", ".join(str(frame) for frame in between)
+            yield Finding(
+                f"object {row.object_id} ({row.label}) is in frames {int(row.before)} and {row.frame_index} but not "
+                f"in {names}",
+                between[0],
+                row.object_id,
+                row.gap,
+            )
 
 
 def _jumps(context: Context) -> Iterator[Finding]:
@@ -62,7 +65,9 @@ def _bursts(context: Context) -> Iterator[Finding]:
     sudden = steps[(steps["burst"] > context.settings.max_area_factor) & inside]
     if sudden.empty:
         return
-    boxes = {frame: objects for (frame,), objects in grouped(context.present_objects, "frame_index").items()}
+    concerned = pd.concat([sudden["frame_index"], sudden["before"].astype("int64")])
+    near = context.present_objects[context.present_objects["frame_index"].isin(concerned)][_PLACED]
+    boxes = {frame: objects for (frame,), objects in grouped(near, "frame_index").items()}
     for row in rows(sudden):
         was = (row.was_x, row.was_y, row.was_w, row.was_h)
         now = (row.mask_x, row.mask_y, row.mask_w, row.mask_h)
@@ -96,7 +101,7 @@ def _single(context: Context) -> Iterator[Finding]:
         return
     present = context.present_objects
     once = present[~present["object_id"].duplicated(keep=False)]
-    for row in rows(once):
+    for row in rows(once[["frame_index", "object_id", "label"]]):
         yield Finding(
             f"object {row.object_id} ({row.label}) is in frame {row.frame_index} only", row.frame_index, row.object_id
         )
