@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import Final
+from typing import Final, NamedTuple
 
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.fields import Field
@@ -25,9 +25,11 @@ EXPORTER: Final = "1.0.0"
 """``exporter_version`` of the demo's exporter, whose habits are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRecord:
-    """One object in one frame, as stated. ``path`` is its place in the document."""
+class ObjectRecord(NamedTuple):
+    """One object in one frame, as stated. ``path`` is its place in the document.
+
+    A tuple, because a long export has tens of thousands.
+    """
 
     path: str
     object_id: int
@@ -52,8 +54,7 @@ class ObjectRecord:
         return f"{self.path}.{self.runs_field}"
 
 
-@dataclass(frozen=True, slots=True)
-class FrameRecord:
+class FrameRecord(NamedTuple):
     """One annotated frame, as stated; ``objects`` in the document's order, which decides overlay colours."""
 
     path: str
@@ -182,18 +183,9 @@ def _plain_frames(path: str, plain: PlainRecords) -> list[FrameRecord]:
     """The records that ``_frame`` makes of the same frames."""
     paths = [f"{path}[{i}].objects[{k}]" for i, size in enumerate(plain.sizes) for k in range(size)]
     nothing = repeat(None)
-    objects = map(
-        ObjectRecord,
-        paths,
-        plain.ids,
-        plain.labels,
-        plain.runs,
-        nothing,
-        nothing,
-        plain.boxes,
-        plain.areas,
-        plain.confidences,
-    )
+    rest = map(repeat, ("mask_rle", Writing.TEXT, False))
+    columns = (paths, plain.ids, plain.labels, plain.runs, nothing, nothing, plain.boxes, plain.areas)
+    objects = map(ObjectRecord._make, zip(*columns, plain.confidences, *rest, strict=False))
     return [
         FrameRecord(f"{path}[{i}]", index, time, tuple(islice(objects, size)))
         for i, (index, time, size) in enumerate(zip(plain.indices, plain.timestamps, plain.sizes, strict=True))

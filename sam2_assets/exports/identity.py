@@ -9,7 +9,8 @@ from typing import Final
 from sam2_assets.exports.document import Document
 from sam2_assets.exports.pictures import Pixels
 
-_FRAMES: Final = 4
+TELLING_FRAMES: Final = 4
+"""So many pictures, or frames with masks, are part of the identity."""
 _DIGITS: Final = 16
 
 
@@ -31,13 +32,13 @@ def video_identity(
         document: the export.
         pictures: indices of annotated frames that have a picture in the export.
         load: gives the pixels of such a frame.
-        masks: ``(frame_index, object_id, COCO counts)`` sorted.
+        masks: ``(frame_index, object_id, COCO counts)`` sorted; those of the first four frames that have some suffice.
     """
     digest = hashlib.sha256(f"{document.width} {document.height} {document.total_frames}".encode())
-    for index in sorted(pictures)[:_FRAMES]:
+    for index in sorted(pictures)[:TELLING_FRAMES]:
         digest.update(f"\npicture {index} ".encode() + load(index).tobytes())
     if not pictures:
-        first = sorted({frame for frame, _, _ in masks})[:_FRAMES]
+        first = sorted({frame for frame, _, _ in masks})[:TELLING_FRAMES]
         for frame, object_id, counts in masks:
             if frame in first:
                 digest.update(f"\nmask {frame} {object_id} {counts}".encode())

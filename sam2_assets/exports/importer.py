@@ -19,11 +19,12 @@ import pandas as pd
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.appearance import Appearance, cells, telling_frames
 from sam2_assets.exports.archive import Archive
+from sam2_assets.exports.collector import without_collector
 from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
 from sam2_assets.exports.document import Document, Segment
 from sam2_assets.exports.documents import Documents
 from sam2_assets.exports.evidence import Decision, Verdict, judge
-from sam2_assets.exports.identity import video_identity
+from sam2_assets.exports.identity import TELLING_FRAMES, video_identity
 from sam2_assets.exports.labels import clean_text
 from sam2_assets.exports.layout import Layout, find_layout
 from sam2_assets.exports.malware import scan_upload
@@ -91,9 +92,10 @@ class _Export:
         self.archive = archive
         self.settings = settings
         self.layout: Layout = find_layout(archive)
-        self.document: Document = read_document(
-            Documents(archive, settings), self.layout, lambda: _unstated_facts(self.layout, video, settings)
-        )
+        with without_collector():
+            self.document: Document = read_document(
+                Documents(archive, settings), self.layout, lambda: _unstated_facts(self.layout, video, settings)
+            )
         refuse_excess(self.document, settings)
         annotated = {frame.frame_index for frame in self.document.frames}
         self.pictured = sorted(annotated & self.layout.pictures.keys())
@@ -189,9 +191,10 @@ def _import(
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
-    objects = objects_table(
-        document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
-    )
+    with without_collector():
+        objects = objects_table(
+            document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
+        )
     source = (
         None
         if video is None
@@ -218,15 +221,15 @@ def _import(
         warnings.append(f"pictures: {missing} of {len(document.frames)} annotated frames have none")
     if objects.empty:
         warnings.append("objects: no frame has any; an early build of the exporter wrote all lists empty")
-    shapes = Counter(objects[["grid_h", "grid_w"]].itertuples(index=False, name=None))
-    grids = {f"{h} x {w}": count for (h, w), count in sorted(shapes.items())}
+    shapes, counts = np.unique(objects[["grid_h", "grid_w"]].to_numpy(np.int64), axis=0, return_counts=True)
+    grids = {f"{h} x {w}": count for (h, w), count in zip(shapes.tolist(), counts.tolist(), strict=True)}
     if len(grids) > 1:
         warnings.append(f"masks: several grids in one export ({', '.join(grids)}, height x width)")
     fps, fps_origin = (settings.fps_assumed, "assumed") if source is None else (source.fps, "source_video")
-    masks = objects.loc[~objects["empty"], ["frame_index", "object_id", "rle_counts"]].itertuples(
-        index=False, name=None
-    )
-    video_id = video_identity(document, export.pictured, export.pixels, list(masks))
+    masks = objects.loc[~objects["empty"], ["frame_index", "object_id", "rle_counts"]]
+    first = masks[masks["frame_index"].isin(masks["frame_index"].unique()[:TELLING_FRAMES])]
+    rows = list(first.itertuples(index=False, name=None))
+    video_id = video_identity(document, export.pictured, export.pixels, rows)
     origin = verdict.pictures if source is None else ImageOrigin.SOURCE_VIDEO
     tables = Tables(_frames_table(document, video_id, fps, pictures, origin), _with_video(objects, video_id))
     tables.validate()
@@ -275,7 +278,7 @@ def _decisions(
 ) -> list[Decision]:
     frames = "the export's own" if source is None else "the source video's"
     document, layout = export.document, export.layout
-    writings = Counter(str(record.writing) for frame in document.frames for record in frame.objects)
+    writings = Counter(record.writing for frame in document.frames for record in frame.objects)
     return [
         Decision(
             "layout",
@@ -283,7 +286,7 @@ def _decisions(
             {
                 "annotations": [part.annotations for part in layout.parts],
                 "metadata": [part.metadata for part in layout.parts],
-                "masks": dict(sorted(writings.items())),
+                "masks": {str(writing): count for writing, count in sorted(writings.items())},
             },
         ),
         Decision(
@@ -361,13 +364,14 @@ def _frames_table(
 ) -> pd.DataFrame:
     indices = [frame.frame_index for frame in document.frames]
     found = [pictures.get(index) for index in indices]
+    missing, shown = str(ImageOrigin.MISSING), str(origin)
     table = pd.DataFrame(
         {
             "video_id": pd.array([video_id] * len(indices), dtype="str"),
             "frame_index": np.array(indices, np.int64),
             "time_s": np.array(indices, np.float64) / fps,
             "image": pd.array([None if p is None else p.name for p in found], dtype="str"),
-            "image_origin": pd.array([str(ImageOrigin.MISSING if p is None else origin) for p in found], dtype="str"),
+            "image_origin": pd.array([missing if p is None else shown for p in found], dtype="str"),
             "image_sha256": pd.array([None if p is None else p.sha256 for p in found], dtype="str"),
             "width": np.full(len(indices), document.width, np.int64),
             "height": np.full(len(indices), document.height, np.int64),

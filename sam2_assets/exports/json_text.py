@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from sam2_assets.exports.settings import ImportSettings
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)
+_CONTAINERS: Final = (dict, list)
 _QUOTE, _COLON = ord('"'), ord(":")
 _STEP: Final = 16 * 1024**2
 _DAMAGED: Final = "The file is damaged or was edited by hand: export again."
@@ -76,12 +78,11 @@ def _colons_after_quotes(data: bytes) -> int:
 
 def _keys_in(document: object) -> int:
     count = 0
-    left = [document]
+    left = [document] if type(document) in _CONTAINERS else []
     while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            count += len(value)
-            left.extend(child for child in value.values() if isinstance(child, dict | list))
-        elif isinstance(value, list):
-            left.extend(child for child in value if isinstance(child, dict | list))
+        objects = [value for value in left if type(value) is dict]
+        count += sum(map(len, objects))
+        children = chain.from_iterable(map(dict.values, objects))
+        lists = chain.from_iterable(value for value in left if type(value) is list)
+        left = [value for value in chain(children, lists) if type(value) in _CONTAINERS]
     return count

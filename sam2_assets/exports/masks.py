@@ -33,12 +33,21 @@ class Measured:
     Args:
         boxes: ``(n, 4)`` x, y, w, h in frame pixels, origin top left; zeros where the mask shows no pixel.
         areas: ``(n,)`` in frame pixels.
-        counts: COCO compressed column-major run lengths on the mask's own grid, as ``pycocotools`` writes them.
+        texts: COCO compressed column-major run lengths on the mask's own grid, as ``pycocotools`` writes them, end to
+            end, in ASCII.
+        offsets: ``(n + 1,)`` where they begin and end.
     """
 
     boxes: npt.NDArray[np.float64]
     areas: npt.NDArray[np.float64]
-    counts: list[str]
+    texts: npt.NDArray[np.uint8]
+    offsets: Ints
+
+    @property
+    def counts(self) -> list[str]:
+        """The texts one by one."""
+        text = self.texts.tobytes().decode("ascii")
+        return [text[a:b] for a, b in itertools.pairwise(self.offsets.tolist())]
 
 
 def grid_of(record: ObjectRecord, total: int, width: int, height: int, file: str) -> Grid:
@@ -89,7 +98,7 @@ def pixel_edges(cells: int, pixels: int) -> Ints:
     return np.searchsorted(shown, np.arange(cells + 1)).astype(np.int64)
 
 
-def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int) -> Measured:
+def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int, which: Ints | None = None) -> Measured:
     """Measure masks that share a grid and a scan order.
 
     Args:
@@ -98,17 +107,16 @@ def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int) -> Me
         order: how the run lengths walk the grid.
         width: of the frame, pixels.
         height: of the frame, pixels.
+        which: the masks that do; all if None.
     """
     from sam2_assets.exports.run_loops import measure_masks  # compiled: not needed to load the definitions
 
     down, right = pixel_edges(grid[0], height), pixel_edges(grid[1], width)
     row_major = order is Order.ROW
     along, across = (right, down) if row_major else (down, right)
-    boxes, areas, data, offsets = measure_masks(runs.lengths, runs.first, row_major, along, across)
-    text = data.tobytes().decode("ascii")
-    places = offsets.tolist()
-    counts = [text[a:b] for a, b in itertools.pairwise(places)]
-    return Measured(boxes if row_major else boxes[:, [1, 0, 3, 2]], areas, counts)
+    chosen = np.arange(len(runs)) if which is None else which
+    boxes, areas, texts, offsets = measure_masks(runs.lengths, runs.first, chosen, row_major, along, across)
+    return Measured(boxes if row_major else boxes[:, [1, 0, 3, 2]], areas, texts, offsets)
 
 
 def decode(lengths: Ints, grid: Grid, order: Order) -> npt.NDArray[np.uint8]:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
+from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from sam2_assets.exports.bounds import too_large
 from sam2_assets.exports.document import Document, ObjectRecord, Order
 from sam2_assets.exports.labels import clean_label
-from sam2_assets.exports.masks import Grid, grid_of, measure
-from sam2_assets.exports.runs import parse_runs
+from sam2_assets.exports.masks import Grid, Measured, grid_of, measure
+from sam2_assets.exports.runs import Ints, parse_runs
 from sam2_assets.tables import Provenance
+from sam2_assets.threads import cores
 
 # Text parsed at once: a few arrays of its size are alive at a time.
 _TEXT_AT_ONCE: Final = 8 * 1024**2
 # Cells measured at once: read across its lines, a mask of stripes has as many runs as cells, from a few hundred.
 _CELLS_AT_ONCE: Final = 32 * 1024**2
+_MOST_WORKERS: Final = 8
+_FEWEST_AT_ONCE: Final = 256
 _SAME: Final = 0.01
+_BY_ID: Final = attrgetter("object_id")
 _BOX: Final = ["box_x", "box_y", "box_w", "box_h"]
 _DECLARED: Final = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
@@ -41,49 +50,86 @@ def objects_table(
     Raises:
         ExportError: anything wrong with run lengths (``runs``, ``masks.grid_of``), or ``document_too_large``.
     """
-    pairs = [
-        (frame.frame_index, record)
+    order = [
+        (frame.frame_index, sorted(frame.objects, key=_BY_ID) if len(frame.objects) > 1 else frame.objects)
         for frame in document.frames
-        for record in sorted(frame.objects, key=lambda record: record.object_id)
     ]
-    records = [record for _, record in pairs]
-    boxes = np.zeros((len(records), 4))
-    areas = np.zeros(len(records))
-    counts = [""] * len(records)
-    grids: list[Grid] = [(1, 1)] * len(records)
-    size = 0
+    records = list(itertools.chain.from_iterable(objects for _, objects in order))
+    frames = np.repeat([index for index, _ in order], [len(objects) for _, objects in order]).astype(np.int64)
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(ObjectRecord._fields, ())
+    columns.update(zip(ObjectRecord._fields, zip(*records, strict=True), strict=False))
+    masks = _Masks(len(records))
     for low, high in _chunks(records):
-        _measure_chunk(document, records[low:high], unstated, boxes[low:high], areas[low:high], counts, grids, low)
-        size += sum(map(len, counts[low:high]))
-        if size > most_bytes:
-            raise too_large(document.file, "max_mask_bytes", size, most_bytes, code="document_too_large")
+        _measure_chunk(document, records[low:high], unstated, masks, low)
+        if masks.size > most_bytes:
+            raise too_large(document.file, "max_mask_bytes", masks.size, most_bytes, code="document_too_large")
     nan = float("nan")
-    declared = np.array([r.box or (nan, nan, nan, nan) for r in records], float).reshape(-1, 4)
+    nowhere = (nan, nan, nan, nan)
+    declared = np.array([box or nowhere for box in columns["box"]], float).reshape(-1, 4)
     if corners:
         declared[:, 2:] -= declared[:, :2]
-    declared_area = np.array([nan if r.area is None else r.area for r in records], float)
-    cleaned = {key: clean_label(*key, label_map) for key in {(r.label, r.object_id) for r in records}}
-    labels = [cleaned[r.label, r.object_id] for r in records]
+    declared_area = _floats(columns["area"])
+    names = list(zip(columns["label"], columns["object_id"], strict=True))
+    cleaned = {name: clean_label(*name, label_map) for name in set(names)}
+    labels = [cleaned[name] for name in names]
     return pd.DataFrame(
         {
-            "frame_index": np.array([frame for frame, _ in pairs], np.int64),
-            "object_id": np.array([r.object_id for r in records], np.int64),
+            "frame_index": frames,
+            "object_id": np.array(columns["object_id"], np.int64),
             "label": _text([label for label, _ in labels]),
-            "label_raw": _text([r.label for r in records]),
-            **{name: boxes[:, i] for i, name in enumerate(_BOX)},
-            "area_px": areas,
-            "empty": areas == 0,
-            "rle_counts": _text(counts),
-            "grid_h": np.array([h for h, _ in grids], np.int64),
-            "grid_w": np.array([w for _, w in grids], np.int64),
+            "label_raw": _text(columns["label"]),
+            **{name: masks.boxes[:, i] for i, name in enumerate(_BOX)},
+            "area_px": masks.areas,
+            "empty": masks.areas == 0,
+            "rle_counts": masks.counts(),
+            "grid_h": masks.grids[:, 0],
+            "grid_w": masks.grids[:, 1],
             **{name: declared[:, i] for i, name in enumerate(_DECLARED)},
             "declared_area": declared_area,
-            "confidence": np.array([nan if r.confidence is None else r.confidence for r in records], float),
-            "box_provenance": _provenance(np.isnan(declared[:, 0]), np.abs(declared - boxes).max(axis=1, initial=0)),
-            "area_provenance": _provenance(np.isnan(declared_area), np.abs(declared_area - areas)),
-            "label_provenance": _text([str(provenance) for _, provenance in labels]),
+            "confidence": _floats(columns["confidence"]),
+            "box_provenance": _provenance(
+                np.isnan(declared[:, 0]), np.abs(declared - masks.boxes).max(axis=1, initial=0)
+            ),
+            "area_provenance": _provenance(np.isnan(declared_area), np.abs(declared_area - masks.areas)),
+            "label_provenance": _text([provenance.value for _, provenance in labels]),
         }
     )
+
+
+class _Masks:
+    """What is measured of ``n`` masks, filled in part by part in any order.
+
+    Attributes:
+        boxes: ``(n, 4)`` frame pixels.
+        areas: ``(n,)`` frame pixels.
+        grids: ``(n, 2)`` height and width, cells.
+        size: bytes of the COCO texts so far.
+    """
+
+    def __init__(self, masks: int) -> None:
+        self.boxes = np.zeros((masks, 4))
+        self.areas = np.zeros(masks)
+        self.grids = np.ones((masks, 2), np.int64)
+        self.size = 0
+        self._places: list[Ints] = []
+        self._texts: list[pa.LargeStringArray] = []
+
+    def put(self, places: Ints, measured: Measured) -> None:
+        """Fill in the masks ``places``."""
+        self.boxes[places], self.areas[places] = measured.boxes, measured.areas
+        self.size += len(measured.texts)
+        buffers = [pa.py_buffer(measured.offsets), pa.py_buffer(np.ascontiguousarray(measured.texts))]
+        self._places.append(places)
+        self._texts.append(pa.LargeStringArray.from_buffers(len(places), *buffers))
+
+    def counts(self) -> pd.api.extensions.ExtensionArray:
+        """The COCO texts of all masks, in their order."""
+        if not self._texts:
+            return _text([])
+        texts, places = pa.concat_arrays(self._texts), np.concatenate(self._places)
+        if bool((np.diff(places) != 1).any()):
+            texts = texts.take(pa.array(np.argsort(places)))
+        return _column(texts)
 
 
 def _chunks(records: list[ObjectRecord]) -> Iterator[tuple[int, int]]:
@@ -98,37 +144,57 @@ def _chunks(records: list[ObjectRecord]) -> Iterator[tuple[int, int]]:
 
 
 def _measure_chunk(
-    document: Document,
-    records: list[ObjectRecord],
-    unstated: Order,
-    boxes: np.ndarray,
-    areas: np.ndarray,
-    counts: list[str],
-    grids: list[Grid],
-    offset: int,
+    document: Document, records: list[ObjectRecord], unstated: Order, masks: _Masks, offset: int
 ) -> None:
-    """Fill in ``boxes``, ``areas`` (views of this chunk), ``counts`` and ``grids`` (whole, from ``offset``)."""
+    """Measure the masks of ``records``, which are numbers ``offset`` and following, on all cores."""
     runs = parse_runs([r.runs for r in records], document.file, [r.runs_path for r in records])
+    # most records state nothing, and have as many cells as the ones before: their grid is found once
+    grids: dict[tuple[Grid | None, int], Grid] = {}
     groups: dict[tuple[Grid, Order], list[int]] = {}
     for i, (record, total) in enumerate(zip(records, runs.totals().tolist(), strict=True)):
-        grid = grid_of(record, total, document.width, document.height, document.file)
-        grids[offset + i] = grid
+        key = record.grid, total
+        grid = grids.get(key)
+        if grid is None:
+            grid = grids[key] = grid_of(record, total, document.width, document.height, document.file)
         groups.setdefault((grid, record.order or unstated), []).append(i)
+    workers = min(cores(), _MOST_WORKERS)
+
+    def work(part: tuple[Grid, Order, Ints]) -> Measured:
+        grid, order, which = part
+        return measure(runs, grid, order, document.width, document.height, which)
+
+    parts = []
     for (grid, order), members in groups.items():
-        step = max(1, _CELLS_AT_ONCE // (grid[0] * grid[1]))
-        for low in range(0, len(members), step):
-            which = np.array(members[low : low + step], np.int64)
-            measured = measure(runs.pick(which), grid, order, document.width, document.height)
-            boxes[which], areas[which] = measured.boxes, measured.areas
-            for i, text in zip(which.tolist(), measured.counts, strict=True):
-                counts[offset + i] = text
+        masks.grids[np.array(members, np.int64) + offset] = grid
+        most = max(1, _CELLS_AT_ONCE // workers // (grid[0] * grid[1]))
+        # long stretches cost nothing, but every core should have one
+        step = min(most, max(_FEWEST_AT_ONCE, -(-len(members) // workers)))
+        parts += [(grid, order, np.array(members[low : low + step])) for low in range(0, len(members), step)]
+    if len(parts) == 1:
+        masks.put(parts[0][2] + offset, work(parts[0]))
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="masks") as pool:
+        for low in range(0, len(parts), workers):  # no more at a time: what waits is memory
+            some = parts[low : low + workers]
+            for (_, _, which), measured in zip(some, pool.map(work, some), strict=True):
+                masks.put(which + offset, measured)
+
+
+def _floats(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+    """Null as NaN."""
+    return np.array(values, float)
 
 
 def _provenance(absent: np.ndarray, difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    stated = np.where(difference <= _SAME, str(Provenance.STATED), str(Provenance.RECOMPUTED))
-    return _text(np.where(absent, str(Provenance.ABSENT), stated).tolist())
+    names = pa.array([str(Provenance.STATED), str(Provenance.RECOMPUTED), str(Provenance.ABSENT)], pa.large_string())
+    numbers = np.where(absent, 2, np.where(difference <= _SAME, 0, 1)).astype(np.int8)
+    return _column(names.take(pa.array(numbers)))
 
 
-def _text(values: list[str]) -> pd.api.extensions.ExtensionArray:
+def _text(values: Sequence[str]) -> pd.api.extensions.ExtensionArray:
     # without a type, a table without rows would get columns of no type
-    return pd.array(values, dtype="str")
+    return _column(pa.array(values, pa.large_string()))
+
+
+def _column(texts: pa.LargeStringArray) -> pd.api.extensions.ExtensionArray:
+    return cast(pd.api.extensions.ExtensionArray, pd.array(texts, dtype="str"))

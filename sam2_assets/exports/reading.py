@@ -101,7 +101,9 @@ def _refuse_swapped_sizes(document: Document) -> None:
         return
     for frame in document.frames:
         for record in frame.objects:
-            if record.grid is not None and abs(record.grid[1] * width / (record.grid[0] * height) - 1) < _SAME_SHAPE:
+            if record.grid is None:
+                continue
+            if abs(record.grid[1] * width / (record.grid[0] * height) - 1) < _SAME_SHAPE:
                 raise ExportError(
                     "mask_size_contradiction",
                     f"the mask's sides are those of a {width} x {height} frame, but swapped",
@@ -121,12 +123,11 @@ def _one_habit(document: Document) -> Document:
     if len(unstated) < 2:
         return document
     frames = tuple(
-        dataclasses.replace(frame, objects=tuple(_with_order(record) for record in frame.objects))
-        for frame in document.frames
+        frame._replace(objects=tuple(_with_order(record) for record in frame.objects)) for frame in document.frames
     )
     note = "masks: some are written as COCO does, taken as column-major; the order of the others is decided apart"
     return dataclasses.replace(document, frames=frames, notes=(*document.notes, note))
 
 
 def _with_order(record: ObjectRecord) -> ObjectRecord:
-    return dataclasses.replace(record, order=Order.COLUMN) if record.coco and record.order is None else record
+    return record._replace(order=Order.COLUMN) if record.coco and record.order is None else record

@@ -108,10 +108,13 @@ def _duration(document: Document, fps: float) -> Repair | None:
 
 
 def _timestamps(document: Document, fps: float) -> Repair | None:
-    examples: list[dict[str, object]] = [
-        {"frame_index": frame.frame_index, "stated": frame.timestamp, "used": round(frame.frame_index / fps, 6)}
+    wrong = [
+        (frame.frame_index, frame.timestamp)
         for frame in document.frames
         if frame.timestamp is None or abs(frame.timestamp - frame.frame_index / fps) > _SAME_SECOND
     ]
+    examples: list[dict[str, object]] = [
+        {"frame_index": index, "stated": stated, "used": round(index / fps, 6)} for index, stated in wrong[:_EXAMPLES]
+    ]
     why = "computed from the frame's index and the frame rate in use"
-    return _repair("timestamps", len(examples), why, examples)
+    return _repair("timestamps", len(wrong), why, examples)

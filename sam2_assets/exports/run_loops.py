@@ -232,13 +232,14 @@ def _write_compressed(runs: Ints, text: Bytes, at: int) -> int:
 
 @compiled
 def measure_masks(
-    lengths: Ints, first: Ints, row_major: bool, along: Ints, across: Ints
+    lengths: Ints, first: Ints, which: Ints, row_major: bool, along: Ints, across: Ints
 ) -> tuple[Floats, Floats, Bytes, Ints]:
     """Boxes, areas and COCO texts of masks on one grid.
 
     Args:
         lengths: run lengths of all masks, each summing to the grid's cells.
-        first: ``n + 1`` offsets into ``lengths``.
+        first: offsets into ``lengths``, one more than there are masks.
+        which: the ``n`` masks to measure.
         row_major: how they walk the grid.
         along: first frame pixel of each cell along a line, and the end.
         across: the same for each line.
@@ -246,22 +247,24 @@ def measure_masks(
     Returns:
         Boxes ``(n, 4)`` along, across and their sides; areas ``(n,)``; all texts; ``n + 1`` offsets of the texts.
     """
-    masks = len(first) - 1
+    masks = len(which)
     cells_along, cells_across = len(along) - 1, len(across) - 1
     cells = cells_along * cells_across
-    most = np.int64(0)
+    most = room = np.int64(0)
     for mask in range(masks):
-        most = max(most, first[mask + 1] - first[mask])
+        size = first[which[mask] + 1] - first[which[mask]]
+        most = max(most, size)
+        room += size
     ends = np.empty(2 * (most + cells_across), np.int64)
     lines = np.empty(most + cells_across, np.int64)
     changes = np.empty(6 * (most + cells_across), np.int64)
     runs = np.empty(most + 2, np.int64)
     boxes = np.zeros((masks, 4), np.float64)
     areas = np.zeros(masks, np.float64)
-    text = np.empty(2 * len(lengths) + 64, np.uint8)
+    text = np.empty(2 * room + 64, np.uint8)
     offsets = np.zeros(masks + 1, np.int64)
     for mask in range(masks):
-        own = lengths[first[mask] : first[mask + 1]]
+        own = lengths[first[which[mask]] : first[which[mask] + 1]]
         count = _cut_at_lines(own, cells_along, ends, lines)
         areas[mask] = _box_and_area(ends[: 2 * count], lines[:count], along, across, boxes[mask])
         if row_major and count:

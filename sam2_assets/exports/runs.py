@@ -43,13 +43,6 @@ class Runs:
         """Number of cells of each mask, ``(n,)``."""
         return np.add.reduceat(self.lengths, self.first[:-1]) if len(self) else np.zeros(0, np.int64)
 
-    def pick(self, which: Ints) -> Runs:
-        """The masks ``which``, in that order."""
-        sizes = self.first[which + 1] - self.first[which]
-        first = np.concatenate(([0], np.cumsum(sizes)))
-        source = np.repeat(self.first[which] - first[:-1], sizes) + np.arange(first[-1])
-        return Runs(self.lengths[source], first)
-
 
 def parse_runs(texts: Sequence[str], file: str, fields: Sequence[str]) -> Runs:
     """Read the run lengths of many masks.

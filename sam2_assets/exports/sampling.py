@@ -53,13 +53,20 @@ def sample_frames(
         load: gives the pixels of such a frame.
         count: how many.
     """
-    with_masks = [
-        f for f in document.frames if any(len(o.runs.split(None, 1)) > 1 for o in f.objects) and _fits(document, f)
-    ]
+    frames = document.frames
+    with_masks = [f for f in frames if any(_several_runs(o.runs) for o in f.objects) and _fits(document, f)]
     known = set(pictures)
     pool = [f for f in with_masks if f.frame_index in known] or with_masks
     places = np.unique(np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int))
     return [look_at(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
+
+
+def _several_runs(text: str) -> bool:
+    """Whether there are at least two numbers, or words, in it."""
+    place = text.find(" ", 1)
+    if place > 0 and not text[0].isspace() and not text[place + 1 : place + 2].isspace() and place + 1 < len(text):
+        return True
+    return len(text.split(None, 1)) > 1
 
 
 def _fits(document: Document, frame: FrameRecord) -> bool:

@@ -6,7 +6,6 @@ read as one export. What the segments are called is kept beside it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final
@@ -149,8 +148,8 @@ def _doubts(segment: Segment, frames: Iterable[FrameRecord]) -> list[str]:
 
 def _placed(frame: FrameRecord, part: Part) -> FrameRecord:
     """The record with paths that tell the segment: one document stands for all."""
-    objects = tuple(dataclasses.replace(o, path=f"{part.annotations}: {o.path}") for o in frame.objects)
-    return dataclasses.replace(frame, path=f"{part.annotations}: {frame.path}", objects=objects)
+    objects = tuple(o._replace(path=f"{part.annotations}: {o.path}") for o in frame.objects)
+    return frame._replace(path=f"{part.annotations}: {frame.path}", objects=objects)
 
 
 def _merged(one: FrameRecord, other: FrameRecord, layout: Layout) -> FrameRecord:
@@ -162,11 +161,11 @@ def _merged(one: FrameRecord, other: FrameRecord, layout: Layout) -> FrameRecord
             raise _contradiction(
                 str(layout.index), record.path, f"{first.path} says something else about the same object and frame"
             )
-    return dataclasses.replace(one, objects=tuple(known.values()))
+    return one._replace(objects=tuple(known.values()))
 
 
 def _content(record: ObjectRecord) -> ObjectRecord:
-    return dataclasses.replace(record, path="")
+    return record._replace(path="")
 
 
 def _refuse_other_sessions(documents: Documents, parts: Iterable[Part]) -> None:

@@ -27,7 +27,10 @@ from sam2_assets.exports.document import Order
 from sam2_assets.exports.masks import measure
 from sam2_assets.exports.runs import parse_runs
 from sam2_assets.quality import QualitySettings, assess
+from sam2_assets.quality.masks import pair_ious
 from sam2_assets.quality.runs import measure_all
+from sam2_assets.quality.shapes import measure_shapes
+from sam2_assets.quality.texts import Texts
 from sam2_assets.tables import Tables
 from sam2_assets_tests.campaigns.cases import Case
 
@@ -69,6 +72,8 @@ def _warm_up() -> None:
     for order in Order:
         counts = measure(runs, (2, 2), order, 4, 4).counts
     measure_all(counts, np.array([(2, 2, 4, 4)] * 2))
+    measure_shapes(counts, (2, 2), 1)
+    pair_ious(Texts.of(counts), np.array([(0, 1)]), (2, 2))
 
 
 def run(case: Case, folder: Path) -> Outcome:

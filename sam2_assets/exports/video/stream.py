@@ -100,6 +100,8 @@ def probe(path: Path, settings: ImportSettings) -> Stream:
             if not container.streams.video:
                 raise unreadable(path, "it has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:  # PyAV's types do not know that there may be no decoder
+                raise unreadable(path, "nothing here can decode it")
             rate = stream.average_rate or stream.guessed_rate
             if not rate or not stream.time_base:
                 raise unreadable(path, "it states no frame rate")
