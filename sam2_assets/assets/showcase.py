@@ -191,15 +191,29 @@ def of_report(folder: Path, findings: Findings) -> Facts:
 
 
 def of_splits(folder: Path) -> Facts:
-    """Sizes of the splits, the waivers that hold, the videos left out, and the evidence that nothing leaks."""
+    """Sizes of the splits, how they were made, what became of each video, and the evidence that nothing leaks."""
     record = _json(folder / "splits.json")
-    facts: Facts = {}
+    facts: Facts = {"strategy": record["strategy"]}
+    if record["strategy_reason"]:
+        facts["strategy_reason"] = record["strategy_reason"]
+    if apart := [video for video in record["videos"] if video["reason"]]:
+        rows = [{"partition": v["partition"], "status": v["status"], "reason": v["reason"]} for v in apart]
+        facts["corpus_only"] = table(rows, partition="string", status="string", reason="string")
     if record["waivers"]:
         facts["waivers"] = table(record["waivers"], partition="string", gate="string", reason="string")
     if record["rejected"]:
         facts["rejected"] = table(record["rejected"], partition="string", reason="string")
+    if record["labels"]["suggested_map"]:
+        facts["suggested_label_map"] = dg.MetadataValue.json(
+            {"importing": {"label_map": record["labels"]["suggested_map"]}}
+        )
+    if record["labels"]["not_mapped"]:
+        facts["labels_not_mapped"] = dg.MetadataValue.json(record["labels"]["not_mapped"])
+    alike = record["near_duplicates"]["dropped"]
     return {
         **{f"{name}_frames": count for name, count in record["counts"].items()},
+        "near_duplicates_dropped": sum(alike.values()),
+        "class_balance": record["class_balance"]["note"],
         "rejected_videos": len(record["rejected"]),
         **facts,
         "evidence": dg.MetadataValue.json(record),

@@ -15,6 +15,7 @@ from sam2_assets.checks.gates import require_gates
 from sam2_assets.errors import Sam2AssetsError, StoreError
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import Resolved
+from sam2_assets.splitting import CustomFile, SplitSettings, parse_custom
 from sam2_assets.store import ArtifactRef, Draft, Published
 
 
@@ -26,6 +27,17 @@ def failures_explained() -> Iterator[None]:
     except Sam2AssetsError as error:
         fields = {name: value for name, value in error.as_dict().items() if value is not None and name != "message"}
         raise dg.Failure(description=str(error), metadata=fields, allow_retries=False) from error
+
+
+def custom_file(station: Station, settings: SplitSettings) -> CustomFile | None:
+    """The file that strategy custom follows, from the store's root; None for other strategies.
+
+    Raises:
+        DatasetError: see ``parse_custom``.
+    """
+    if settings.strategy != "custom":
+        return None
+    return parse_custom(station.store.files.read(settings.custom_file), settings.custom_file)
 
 
 class Station:

@@ -10,7 +10,7 @@ from sam2_assets.assets import showcase
 from sam2_assets.assets.forms import form_of
 from sam2_assets.assets.lineage import recorded
 from sam2_assets.assets.scope import VIDEO
-from sam2_assets.assets.station import Station, failures_explained
+from sam2_assets.assets.station import Station, custom_file, failures_explained
 from sam2_assets.exports import read_export
 from sam2_assets.exports.appearance import Appearance, same_video
 from sam2_assets.exports.importer import IMPORT_FILE
@@ -125,7 +125,7 @@ def quality_report(context: dg.AssetExecutionContext, config: QualityForm, store
     deps=[VIDEO.key("instruction_dataset"), VIDEO.key("quality_report")],
     partitions_def=videos,
     group_name=VIDEO.group,
-    code_version="1",
+    code_version="2",
     kinds={"parquet"},
 )
 def splits(context: dg.AssetExecutionContext, config: SplitForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
@@ -136,16 +136,21 @@ def splits(context: dg.AssetExecutionContext, config: SplitForm, store: StoreRes
         report = station.take(VIDEO.key("quality_report"))
         settings = station.settings().settings
         raw = station.store.inputs(dataset.ref)["raw_export"]
+        imported = station.folder(raw)
         source = Source(
-            video_id=Tables.read(station.folder(raw)).video_id,
+            video_id=Tables.read(imported).video_id,
             partition=context.partition_key,
             dataset=station.folder(dataset),
             dataset_ref={"sha256": dataset.ref.sha256},
-            waivers=_waivers_in_force(station.folder(report), station.folder(raw), settings.quality),
+            waivers=_waivers_in_force(station.folder(report), imported, settings.quality),
+            # Imports of earlier versions have none.
+            appearance=json.loads((imported / IMPORT_FILE).read_text(encoding="utf-8")).get("appearance", {}),
+            raw=imported,
         )
         extra = {"raw_export": raw, f"dataset:{source.video_id}": dataset.ref, "quality_report": report.ref}
         with station.publish(extra) as draft:
-            split([source], draft.folder, settings.splitting)
+            custom = custom_file(station, settings.splitting)
+            split([source], draft.folder, settings.splitting, corpus=False, custom=custom)
             write_section(settings.splitting, draft.folder)
             # The gates on the splits look at the tables again, by the thresholds and waivers of this moment.
             write_section(settings.quality, draft.folder, "quality_settings.json")

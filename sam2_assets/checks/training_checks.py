@@ -1,6 +1,8 @@
 """The gates of training: on the splits what makes a score meaningless, on the plan what does not fit."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -17,8 +19,10 @@ from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.tables import Tables
 from sam2_assets.training.plan import PLAN_FILE, Plan
 
+LABELS_CHECK = "one_vocabulary"
 _MEANINGS = {
-    LEAKAGE_GATE: "No validation or test frame lies within the guard gap of a training frame of the same video.",
+    LEAKAGE_GATE: "No validation or test frame lies within the guard gap of a training frame, or looks like one.",
+    LABELS_CHECK: "The videos of the corpus name their classes alike, and none was imported before the label map.",
     SIZE_GATE: "There are enough training, validation and test frames for a score to mean something.",
     "fits_card": "The training fits into the declared card's memory.",
     "within_budget": "The training stays within training.budget.max_gpu_hours.",
@@ -63,11 +67,37 @@ def _result(
     )
 
 
+def _vocabulary(key: dg.AssetKey, data: Materialized, folder: Path) -> dg.AssetCheckResult:
+    """Warns of labels that look like one class, with the entries of a label map that would make them one."""
+    found = json.loads((folder / "splits.json").read_text(encoding="utf-8"))["labels"]
+    said = [
+        f"{' and '.join(repr(label) for label in each['labels'])} look like one class" for each in found["near_same"]
+    ]
+    said += [f"{partition} was imported before the label map" for partition in found["not_mapped"]]
+    remedy = "Put the entries into importing.label_map of settings.yaml and import these videos again."
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=LABELS_CHECK,
+        passed=not said,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{'; '.join(said)}. {remedy}" if said else "ok",
+        metadata={
+            "data_version": data.ref.sha256,
+            "message": "; ".join(said) or "ok",
+            "remedy": remedy if said else "",
+            "suggested_label_map": dg.MetadataValue.json(found["suggested_map"]),
+            "labels_not_mapped": dg.MetadataValue.json(found["not_mapped"]),
+        },
+    )
+
+
 def training_gates(scope: Scope) -> list[dg.AssetChecksDefinition]:
     """The checks on ``splits`` and ``training_plan`` of one scope."""
     splits_key, plan_key = scope.key("splits"), scope.key("training_plan")
     quality = [] if scope.partitions is None else [spec(check, splits_key, scope.partitions) for check in FIT_TO_TRAIN]
     split_specs = [*quality, *(_gate_spec(scope, "splits", name) for name in (LEAKAGE_GATE, SIZE_GATE))]
+    if scope.partitions is None:
+        split_specs.append(dg.AssetCheckSpec(LABELS_CHECK, asset=splits_key, description=_MEANINGS[LABELS_CHECK]))
 
     @dg.multi_asset_check(name=f"{scope.group}_split_gates", specs=split_specs)
     def split_gates(context: dg.AssetCheckExecutionContext, store: StoreResource) -> Iterator[dg.AssetCheckResult]:
@@ -86,6 +116,8 @@ def training_gates(scope: Scope) -> list[dg.AssetChecksDefinition]:
             for name, measure in ((LEAKAGE_GATE, no_leakage), (SIZE_GATE, enough_samples)):
                 outcome = measure(table, split_settings)
                 yield _result(splits_key, data, name, outcome.passed, outcome.message, outcome.remedy)
+            if scope.partitions is None:
+                yield _vocabulary(splits_key, data, folder)
 
     plan_specs = [_gate_spec(scope, "training_plan", name) for name in PLAN_GATES]
 

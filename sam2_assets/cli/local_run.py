@@ -12,6 +12,7 @@ The stations and the gates are the graph's; what a station made is reused while 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -25,11 +26,13 @@ from sam2_assets.cli.local import require_sound_tables
 from sam2_assets.errors import GateError, SettingsError
 from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.exports import read_export
+from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.instructions import build_dataset
 from sam2_assets.packaging import write_repository
 from sam2_assets.quality import Stage, assess
 from sam2_assets.settings import Layer, Settings, read_layer, resolve
-from sam2_assets.splitting import Source, enough_samples, no_leakage, read_splits, split
+from sam2_assets.splitting import Previous, Source, enough_samples, no_leakage, parse_custom, read_splits, split
+from sam2_assets.splitting.facts import VIDEOS_FILE
 from sam2_assets.store import file_sha256
 from sam2_assets.tables import Tables
 from sam2_assets.training.job import TrainingJob
@@ -122,14 +125,39 @@ def _prepare(path: Path) -> PreparedRun:
         datasets[video_id] = dataset
         imports[export.archive.stem] = raw
         digest = hashlib.sha256("".join(file_sha256(p) for p in sorted((dataset / "data").iterdir())).encode())
-        sources.append(Source(video_id, export.archive.stem, dataset, {"sha256": digest.hexdigest()}, findings.waivers))
-    splits = _fresh(out / "splits")
-    split(sources, splits, settings.splitting)
+        reference = {"sha256": digest.hexdigest()}
+        sources.append(
+            Source(video_id, export.archive.stem, dataset, reference, findings.waivers, _appearance(raw), raw)
+        )
+    splits = _split(sources, path.parent, out / "splits", settings)
     table = read_splits(splits)
     for gate in (no_leakage(table, settings.splitting), enough_samples(table, settings.splitting)):
         if not gate.passed:
             raise GateError("gate_failed", gate.message, file=str(splits), remedy=gate.remedy)
     return PreparedRun(settings, splits, datasets, imports, out)
+
+
+def _appearance(raw: Path) -> dict[str, str]:
+    return dict(json.loads((raw / IMPORT_FILE).read_text(encoding="utf-8"))["appearance"])
+
+
+def _split(sources: list[Source], base: Path, splits: Path, settings: Settings) -> Path:
+    """Split the videos into ``splits``; of an earlier run there, videos keep their sides."""
+    chosen = settings.splitting
+    custom = None
+    if chosen.strategy == "custom":
+        file = base / chosen.custom_file
+        custom = parse_custom(file.read_bytes() if file.is_file() else None, chosen.custom_file)
+    previous = Previous.read(splits) if (splits / VIDEOS_FILE).is_file() else None
+    draft = _fresh(splits.with_name(".draft-splits"))
+    made = split(sources, draft, chosen, custom=custom, previous=previous, label_map=settings.importing.label_map)
+    shutil.rmtree(splits, ignore_errors=True)
+    draft.rename(splits)
+    used = ", ".join(f"{made.counts[name]} {name}" for name in ("train", "val", "test"))
+    print(f"splits: {made.strategy}{f' ({made.strategy_reason})' if made.strategy_reason else ''}: {used} frames")
+    for partition, reason in made.corpus_only.items():
+        print(f"  {partition} is corpus only, all its frames train: {reason}")
+    return splits
 
 
 def _import(export: RunExport, videos: Path, settings: Settings) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.evaluation.measuring import majorities, predictions_of, scores_of
 from sam2_assets.evaluation.predictions import write_predictions
 from sam2_assets.evaluation.report import render_report
-from sam2_assets.evaluation.samples import load_test, load_train_answers
+from sam2_assets.evaluation.samples import interval_unit, load_test, load_train_answers
 from sam2_assets.instructions.sample import Sample
 from sam2_assets.training.families import family_by_name
 from sam2_assets.training.identity import identify
@@ -74,7 +74,8 @@ def evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
     answers["base"] = asked(_load(plan, None), "base")
 
     predictions = predictions_of(test, answers, control, majority, _truth_writer(plan))
-    scores = scores_of(predictions, majority, control, available, settings, _provenance(plan))
+    unit = interval_unit(job.splits)
+    scores = scores_of(predictions, majority, control, available, settings, _provenance(plan), unit)
     job.out.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, job.out)
     cases = choose_cases(predictions, settings.gallery_cases)

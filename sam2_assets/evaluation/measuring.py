@@ -9,7 +9,7 @@ from sam2_assets.evaluation.answers import Answer, Kind, kind_of, measure, truth
 from sam2_assets.evaluation.baseline import MajorityAnswer, learn_majority
 from sam2_assets.evaluation.control import Control, ControlKind
 from sam2_assets.evaluation.predictions import Prediction
-from sam2_assets.evaluation.scores import SYSTEMS, TaskMeasures, score_tasks
+from sam2_assets.evaluation.scores import SYSTEMS, TEMPORAL_BLOCK, TaskMeasures, score_tasks
 from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.instructions.sample import Sample
 
@@ -65,6 +65,7 @@ def scores_of(
     available: int,
     settings: EvaluationSettings,
     provenance: Mapping[str, Any],
+    unit: str = TEMPORAL_BLOCK,
 ) -> dict[str, Any]:
     """The contents of ``scores.json``.
 
@@ -75,6 +76,7 @@ def scores_of(
         available: test samples there are, measured or not.
         settings: how many draws, and their seed.
         provenance: what was measured, JSON-ready; copied as it is.
+        unit: what a block of the test split is.
     """
     kinds = _kinds([p.sample for p in predictions])
     tasks: dict[str, TaskMeasures] = {}
@@ -86,7 +88,7 @@ def scores_of(
             truths=[_truth_key(kind, p) for p in own],
             measures={system: [p.measures[system] for p in own] for system in SYSTEMS},
         )
-    scored = score_tasks(tasks, draws=settings.draws, seed=settings.seed)
+    scored = score_tasks(tasks, draws=settings.draws, seed=settings.seed, unit=unit)
     for task, found in scored["tasks"].items():
         learned = majority[task]
         found["majority"] = {"text": learned.text, "share": round(learned.share, 6), "counted": learned.counted}

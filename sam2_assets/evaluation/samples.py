@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError
+from sam2_assets.evaluation.scores import TEMPORAL_BLOCK, WHOLE_VIDEO
 from sam2_assets.instructions.reading import SPLITS_FILE, load_samples
 from sam2_assets.instructions.rows import read_rows
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.splitting.strategies import EVIDENCE_FILE
+
+
+def interval_unit(splits: Path) -> str:
+    """What the intervals of a score must draw: whole videos where whole videos were dealt, else temporal blocks.
+
+    Args:
+        splits: folder published by ``splits``; its ``splits.json`` says how it was split.
+    """
+    record = json.loads((splits / EVIDENCE_FILE).read_text(encoding="utf-8"))
+    return WHOLE_VIDEO if record["strategy"] == "video" else TEMPORAL_BLOCK
 
 
 def spread_evenly(count: int, most: int | None) -> list[int]:

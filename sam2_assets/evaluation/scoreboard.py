@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sam2_assets.evaluation.scores import WHOLE_VIDEO
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -103,13 +105,14 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str
     return "\n".join(["| " + " | ".join(header) + " |", ruler, *("| " + " | ".join(line) + " |" for line in escaped)])
 
 
-def verdicts(score: Mapping[str, Any], least_blocks: int) -> list[str]:
+def verdicts(score: Mapping[str, Any], bootstrap: Mapping[str, Any]) -> list[str]:
     """What may be said of a score's differences: sure leads, then where the model is no better, then what is open.
 
     Args:
         score: one of ``scores.json``.
-        least_blocks: so many temporal blocks an interval needs.
+        bootstrap: of ``scores.json``: how many blocks an interval needs, and what a block is.
     """
+    least = f"{bootstrap['least_blocks']} {bootstrap['unit']}s"
     words = {"base": "the base model", "control": "the control", "majority": "the majority baseline"}
     sign = 1 if score["higher_is_better"] else -1
     leads = {name: sign * entry["value"] for name, entry in score["adapter_minus"].items()}
@@ -123,15 +126,18 @@ def verdicts(score: Mapping[str, Any], least_blocks: int) -> list[str]:
         sentences.append(f"It is no better than {', '.join(words[name] for name in behind)}.")
     if unsure:
         measured = all(score["adapter_minus"][name]["low"] is not None for name in unsure)
-        why = "the interval includes 0" if measured else f"fewer than {least_blocks} temporal blocks give no interval"
+        why = "the interval includes 0" if measured else f"fewer than {least} give no interval"
         sentences.append(f"Its lead over {', '.join(words[name] for name in unsure)} is not certain: {why}.")
     return sentences
 
 
 def split_size(scores: Mapping[str, Any]) -> str:
-    """``120 questions, 60 frames, 3 videos, 12 temporal blocks``."""
+    """``120 questions, 60 frames, 3 videos, 12 temporal blocks``; without blocks where the videos are the blocks."""
     test = scores["test"]
-    counts = (("question", "samples"), ("frame", "frames"), ("video", "videos"), ("temporal block", "blocks"))
+    unit = scores["bootstrap"]["unit"]
+    counts = [("question", "samples"), ("frame", "frames"), ("video", "videos")]
+    if unit != WHOLE_VIDEO:
+        counts.append((unit, "blocks"))
     return ", ".join(f"{test[key]} {noun}{'' if test[key] == 1 else 's'}" for noun, key in counts)
 
 
@@ -140,13 +146,12 @@ def caption(scores: Mapping[str, Any]) -> str:
     bootstrap = scores["bootstrap"]
     meaning = {name: text for name, text in scores["systems"].items() if name != "adapter"}
     lines = [f"{TITLES[name]}: {text}" for name, text in meaning.items()]
+    unit = bootstrap["unit"]
+    over = "over videos like these" if unit == WHOLE_VIDEO else "over moments of these videos, not over other videos"
     lines.append(
-        f"In brackets: {bootstrap['level']:.0%} intervals, {bootstrap['draws']} draws of whole temporal blocks; a star "
-        "marks a difference whose interval excludes 0. They say how the score varies over moments of these videos, "
-        "not over other videos."
+        f"In brackets: {bootstrap['level']:.0%} intervals, {bootstrap['draws']} draws of whole {unit}s; a star "
+        f"marks a difference whose interval excludes 0. They say how the score varies {over}."
     )
     if any(task["blocks"] < bootstrap["least_blocks"] for task in scores["tasks"].values()):
-        lines.append(
-            f"No interval: with fewer than {bootstrap['least_blocks']} temporal blocks, chance alone looks certain."
-        )
+        lines.append(f"No interval: with fewer than {bootstrap['least_blocks']} {unit}s, chance alone looks certain.")
     return "\n".join(lines)

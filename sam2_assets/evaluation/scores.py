@@ -1,6 +1,6 @@
 """Scores of every system, side by side, with intervals: the contents of ``scores.json``.
 
-A score is a ratio of sums over samples, so that it can be recomputed for any choice of temporal blocks. Differences
+A score is a ratio of sums over samples, so that it can be recomputed for any choice of blocks. Differences
 between systems are taken inside each bootstrap draw (paired), never between two intervals.
 """
 
@@ -19,6 +19,9 @@ from sam2_assets.evaluation.bootstrap import LEAST_BLOCKS, LEVEL, block_sums, in
 
 SYSTEMS: Final = ("adapter", "base", "control", "majority")
 """The adapted model, the model without adapter, the adapted model on pictures that cannot answer, no model at all."""
+TEMPORAL_BLOCK: Final = "temporal block"
+WHOLE_VIDEO: Final = "video"
+"""What the intervals draw: a stretch of a video, or, where whole videos were held back, the video."""
 _DIGITS: Final = 6
 
 
@@ -106,7 +109,7 @@ class TaskMeasures:
 
     Args:
         kind: what its answers consist of.
-        blocks: the temporal block of each sample, unique over videos.
+        blocks: the block of each sample that is drawn as one, unique over videos: a temporal block, or a whole video.
         truths: what the share of the most frequent answer is counted over: the true label (detection: all labels of
             the frame, as one text; text: the true answer).
         measures: for each of ``SYSTEMS`` one entry a sample.
@@ -197,11 +200,13 @@ def score_task(task: TaskMeasures, *, draws: int, seed: int) -> dict[str, Any]:
     }
 
 
-def score_tasks(tasks: Mapping[str, TaskMeasures], *, draws: int, seed: int) -> dict[str, Any]:
-    """:func:`score_task` of every task, by name, and how the intervals came about."""
+def score_tasks(
+    tasks: Mapping[str, TaskMeasures], *, draws: int, seed: int, unit: str = TEMPORAL_BLOCK
+) -> dict[str, Any]:
+    """:func:`score_task` of every task, by name, and how the intervals came about; ``unit``: what a block is."""
     return {
         "bootstrap": {
-            "unit": "temporal block",
+            "unit": unit,
             "draws": draws,
             "level": LEVEL,
             "seed": seed,

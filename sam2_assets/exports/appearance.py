@@ -24,8 +24,8 @@ _STEPS: Final = (240, 120, 60, 30, 15, 6, 3, 2)
 _PAINTED: Final = "--"
 # Of real exports, painted against clean or against the source video: 0.99 and more of the cells within four levels; of
 # different videos less than 0.1.
-_SAME_LEVEL: Final = 4
-_LEAST_AGREEMENT: Final = 0.97
+SAME_LEVEL: Final = 4
+LEAST_AGREEMENT: Final = 0.97
 _LEAST_CELLS: Final = 60
 _LEAST_SPREAD: Final = 1.0
 # flat pictures agree in level alone
@@ -56,7 +56,7 @@ def cells(pixels: Pixels, painted: npt.NDArray[np.bool_] | None) -> str:
     return "".join(_PAINTED if h else f"{level:02x}" for level, h in zip(levels.tolist(), hidden.tolist(), strict=True))
 
 
-def _levels(text: str) -> npt.NDArray[np.float64]:
+def levels(text: str) -> npt.NDArray[np.float64]:
     """Levels of a frame's cells; NaN where painted."""
     pairs = [text[i : i + 2] for i in range(0, len(text), 2)]
     return np.array([np.nan if pair == _PAINTED else int(pair, 16) for pair in pairs], float)
@@ -69,12 +69,12 @@ def same_video(one: Appearance, other: Appearance) -> bool:
     """
     shares = []
     for index in one.keys() & other.keys():
-        a, b = _levels(one[index]), _levels(other[index])
+        a, b = levels(one[index]), levels(other[index])
         if len(a) != len(b):
             return False
         open_cells = ~(np.isnan(a) | np.isnan(b))
         a, b = a[open_cells], b[open_cells]
         if len(a) >= _LEAST_CELLS and min(a.std(), b.std()) >= _LEAST_SPREAD:
             alike = float(np.corrcoef(a, b)[0, 1]) >= _LEAST_CORRELATION
-            shares.append(float((np.abs(a - b) <= _SAME_LEVEL).mean()) if alike else 0.0)
-    return len(shares) >= _LEAST_FRAMES and float(np.mean(shares)) >= _LEAST_AGREEMENT
+            shares.append(float((np.abs(a - b) <= SAME_LEVEL).mean()) if alike else 0.0)
+    return len(shares) >= _LEAST_FRAMES and float(np.mean(shares)) >= LEAST_AGREEMENT

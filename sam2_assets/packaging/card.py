@@ -95,7 +95,7 @@ def _headline(scores: Mapping[str, Any]) -> str:
     task, name = headline(scores)
     score = scores["tasks"][task]["scores"][name]
     systems = {system: f"{entry['value']:.3f}" for system, entry in score["systems"].items()}
-    proof = " ".join(verdicts(score, scores["bootstrap"]["least_blocks"]))
+    proof = " ".join(verdicts(score, scores["bootstrap"]))
     return (
         f"**{score['title'].capitalize()} of task `{task}`: {systems['adapter']}** (base model without adapter "
         f"{systems['base']}, control without the right picture {systems['control']}, majority baseline "
@@ -111,6 +111,8 @@ def _data_table(evidence: Evidence) -> str:
             ("videos", len(evidence.splits["sources"])),
             ("frames to train, validate, test on", f"{counts['train']}, {counts['val']}, {counts['test']}"),
             ("frames left out as guards between them", counts["guard"]),
+            ("frames left out because they look like a held one", counts["duplicate"]),
+            ("frames left out because their video has too many", counts["over_cap"]),
             ("training samples", data["train_samples"]),
             ("training samples there are, by task", tasks),
         ]
@@ -125,14 +127,25 @@ def _labels(counts: Mapping[str, int]) -> str:
 
 def _split_table(splits: Mapping[str, Any]) -> str:
     leakage, balance = splits["leakage"], splits["class_balance"]["main_object"]
-    naive = leakage["naive_random_split"]
+    naive, alike = leakage["naive_random_split"], leakage["near_duplicates"]
+    sides = splits["sides"]
+    dealt = (
+        [("videos that train, validate, test", ", ".join(str(n) for n in sides["videos"].values()))] if sides else []
+    )
     return _facts(
         [
             ("strategy", splits["strategy"]),
+            *([("why this one", splits["strategy_reason"])] if splits["strategy_reason"] else []),
+            *dealt,
             ("guard between splits", f"{leakage['guard_gap_s']} s"),
             ("val and test frames nearer than that to a train frame", f"{leakage['frames']} of {leakage['of']}"),
+            ("val and test frames that look like a train frame", f"{alike['frames']} of {leakage['of']}"),
             ("test frames nearer than that to a val frame", leakage["test_frames_near_val"]),
-            ("the first number, had the frames been shuffled", f"{naive['frames']} of {naive['of']}"),
+            ("what looks alike", f"{alike['hash']} that differ in at most {alike['bits']} bits, or equal bytes"),
+            (
+                "the same, had the frames been shuffled",
+                f"{naive['frames']} and {naive['near_duplicates']} of {naive['of']}",
+            ),
             ("largest deviation of a label's share in a split", f"{balance['max_deviation_points']} points"),
         ]
     )
@@ -180,9 +193,9 @@ def _limitations(evidence: Evidence) -> list[str]:
         )
     if evidence.scores["control"] == "blank":
         found.append("The test split is a single video, so the control could only show blank pictures.")
-    least = evidence.scores["bootstrap"]["least_blocks"]
+    least, unit = (evidence.scores["bootstrap"][name] for name in ("least_blocks", "unit"))
     if any(task["blocks"] < least for task in evidence.scores["tasks"].values()):
-        found.append(f"The test split has fewer than {least} temporal blocks: scores have no interval.")
+        found.append(f"The test split has fewer than {least} {unit}s: scores have no interval.")
     labels = evidence.splits["class_balance"]["all_objects"]["labels"]["train"]
     found.append(
         f"It has learned the {len(labels)} labels above and tends to answer with one of them, whatever it sees."

@@ -1,4 +1,4 @@
-"""What a split is worth: leakage, class balance and majority baseline, measured from the table alone."""
+"""What a split is worth: leakage, class balance and majority baseline, measured from its table alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sam2_assets.splitting.duplicates import HASH, count_alike
 from sam2_assets.splitting.settings import SplitSettings
 
 USED = ("train", "val", "test")
+UNUSED = ("guard", "duplicate", "over_cap")
+"""Between the splits; looks like a held frame; more than a video may train with."""
+BALANCED_POINTS = 5.0
+"""A label's share in a split may differ by so many percentage points from its share in all."""
 # Far above the rounding of times, far below a frame.
 _TOLERANCE_S = 1e-6
 _CHUNK = 1_000
@@ -41,9 +46,9 @@ def count_within_gap(table: pd.DataFrame, held: Sequence[str], near: Sequence[st
 
 
 def split_counts(table: pd.DataFrame) -> dict[str, int]:
-    """Frames of each split, zeros included."""
+    """Frames of each split and of each kind that is not used, zeros included."""
     counts = Counter(table["split"])
-    return {name: counts[name] for name in (*USED, "guard")}
+    return {name: counts[name] for name in (*USED, *UNUSED)}
 
 
 def naive_random_leakage(table: pd.DataFrame, settings: SplitSettings) -> dict[str, Any]:
@@ -54,20 +59,33 @@ def naive_random_leakage(table: pd.DataFrame, settings: SplitSettings) -> dict[s
     names = np.array(["train"] * train + ["val"] * val + ["test"] * (len(table) - train - val), dtype=object)
     splits = np.empty(len(table), dtype=object)
     splits[order] = names[: len(table)]
-    shuffled = pd.DataFrame({"video_id": table["video_id"], "time_s": table["time_s"], "split": splits})
+    shuffled = table.assign(split=splits)
     held = int(shuffled["split"].isin(["val", "test"]).sum())
     leaking = count_within_gap(shuffled, ("val", "test"), ("train",), settings.guard_gap_s)
-    return {"frames": leaking, "of": held, "share": round(leaking / held, 6) if held else 0.0}
+    alike = count_alike(shuffled, ("val", "test"), ("train",), settings.near_duplicate_bits)
+    return {
+        "frames": leaking,
+        "of": held,
+        "share": round(leaking / held, 6) if held else 0.0,
+        "near_duplicates": alike,
+    }
 
 
 def leakage(table: pd.DataFrame, settings: SplitSettings) -> dict[str, Any]:
-    """Frames too near a frame of another split, beside what a random split would have had."""
-    counts = split_counts(table)
+    """Frames too near a frame of another split, in time or in looks, beside what a random split would have had."""
+    counts, bits = split_counts(table), settings.near_duplicate_bits
     return {
         "guard_gap_s": settings.guard_gap_s,
         "frames": count_within_gap(table, ("val", "test"), ("train",), settings.guard_gap_s),
         "test_frames_near_val": count_within_gap(table, ("test",), ("val",), settings.guard_gap_s),
         "of": counts["val"] + counts["test"],
+        "near_duplicates": {
+            "hash": HASH,
+            "bits": bits,
+            "frames": count_alike(table, ("val", "test"), ("train",), bits),
+            "test_frames_like_val": count_alike(table, ("test",), ("val",), bits),
+            "compared_by_bytes_only": int((table["phash"] == "").sum()),
+        },
         "naive_random_split": naive_random_leakage(table, settings),
     }
 

@@ -5,6 +5,7 @@ Pure functions of frame times; nothing here knows other videos, so a video's ass
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,12 @@ class Assignment:
     Args:
         splits: ``train``, ``val``, ``test`` or ``guard``.
         blocks: name of the frame's block within the video, e.g. ``test:0.2``.
-        too_short: why the video could not be cut (then every frame is ``train``); empty if it was.
+        reason: why the video was not cut (then every frame is ``train``, or none is used); empty if it was.
     """
 
     splits: list[str]
     blocks: list[str]
-    too_short: str = ""
+    reason: str = ""
 
 
 def _first_after_gap(times: Times, gap: float) -> npt.NDArray[np.int64]:
@@ -80,7 +81,7 @@ def best_cuts(times: Times, settings: SplitSettings) -> tuple[int, int, int, int
     return a, b, c, d
 
 
-def _sub_blocks(times: Times, block_s: float) -> list[int]:
+def sub_blocks(times: Times, block_s: float) -> list[int]:
     """Number each time by its part when the stretch is cut in equal parts of about ``block_s`` seconds."""
     frame_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     length = float(times[-1] - times[0]) + frame_s
@@ -90,8 +91,16 @@ def _sub_blocks(times: Times, block_s: float) -> list[int]:
     return [min(int((t - times[0]) / length * parts + _ROUNDING_S), parts - 1) for t in times.tolist()]
 
 
-def _all_train(times: Times, reason: str) -> Assignment:
+def all_train(times: Times, reason: str) -> Assignment:
+    """Every frame trains, for a reason."""
     return Assignment([TRAIN] * len(times), ["train:0"] * len(times), reason)
+
+
+def edges_of_segments(times: Times, settings: SplitSettings) -> list[tuple[int, int]]:
+    """First row of each segment and the row after its last: equal lengths of time."""
+    edges = np.linspace(times[0], times[-1], settings.segments + 1)[:-1]
+    starts = [int(start) for start in np.searchsorted(times, edges - _ROUNDING_S, side="left")]
+    return list(zip(starts, [*starts[1:], len(times)], strict=True))
 
 
 def assign(times: Times, settings: SplitSettings) -> Assignment:
@@ -103,18 +112,14 @@ def assign(times: Times, settings: SplitSettings) -> Assignment:
     """
     splits = [GUARD] * len(times)
     blocks = ["guard"] * len(times)
-    edges = np.linspace(times[0], times[-1], settings.segments + 1)
-    for segment in range(settings.segments):
-        start = int(np.searchsorted(times, edges[segment] - _ROUNDING_S, side="left"))
+    for segment, (start, end) in enumerate(edges_of_segments(times, settings)):
         if segment > 0:
             # The segment before ends with a test block: its train block keeps the gap from that too.
             start = max(start, int(np.searchsorted(times, times[start - 1] + settings.guard_gap_s - _ROUNDING_S)))
-        last = segment == settings.segments - 1
-        end = len(times) if last else int(np.searchsorted(times, edges[segment + 1] - _ROUNDING_S, side="left"))
         cuts = best_cuts(times[start:end], settings) if end > start else None
         if cuts is None:
             part = f"part {segment + 1} of {settings.segments} of the video" if settings.segments > 1 else "the video"
-            return _all_train(
+            return all_train(
                 times,
                 f"{part} ({max(0, end - start)} frames to cut, {times[-1] - times[0]:.2f} s in all) cannot hold a "
                 f"train, a val and a test block {settings.guard_gap_s:g} s apart",
@@ -125,14 +130,19 @@ def assign(times: Times, settings: SplitSettings) -> Assignment:
         for i in range(val_start, val_end):
             splits[i], blocks[i] = VAL, f"val:{segment}"
         for i, part_number in zip(
-            range(test_start, end), _sub_blocks(times[test_start:end], settings.block_s), strict=True
+            range(test_start, end), sub_blocks(times[test_start:end], settings.block_s), strict=True
         ):
             splits[i], blocks[i] = TEST, f"test:{segment}.{part_number}"
+    return kept_too_few(times, splits, settings) or Assignment(splits, blocks)
+
+
+def kept_too_few(times: Times, splits: Sequence[str], settings: SplitSettings) -> Assignment | None:
+    """All frames trained instead, if guards leave too small a share of them; None if they do not."""
     kept = sum(split != GUARD for split in splits) / len(splits)
-    if kept < settings.min_kept_share:
-        return _all_train(
-            times,
-            f"guards of {settings.guard_gap_s:g} s would leave {kept:.0%} of the frames of a video of "
-            f"{times[-1] - times[0]:.2f} s (at least {settings.min_kept_share:.0%} wanted)",
-        )
-    return Assignment(splits, blocks)
+    if kept >= settings.min_kept_share:
+        return None
+    return all_train(
+        times,
+        f"guards of {settings.guard_gap_s:g} s would leave {kept:.0%} of the frames of a video of "
+        f"{times[-1] - times[0]:.2f} s (at least {settings.min_kept_share:.0%} wanted)",
+    )

@@ -9,7 +9,7 @@ from sam2_assets.errors import DatasetError
 from sam2_assets.evaluation.answers import Answer, Kind, Located, Measures, measure
 from sam2_assets.evaluation.baseline import learn_majority
 from sam2_assets.evaluation.scoreboard import verdicts
-from sam2_assets.evaluation.scores import SYSTEMS, TaskMeasures, headline, score_task, score_tasks
+from sam2_assets.evaluation.scores import SYSTEMS, TEMPORAL_BLOCK, TaskMeasures, headline, score_task, score_tasks
 from sam2_assets_tests.evaluation.builders import sample
 
 BOX = (0.0, 0.0, 10.0, 10.0)
@@ -186,4 +186,5 @@ def difference(value: float, low: float | None = None, high: float | None = None
     ],
 )
 def test_a_score_is_said_to_lead_only_where_it_does(differences: dict[str, object], said: list[str]) -> None:
-    assert verdicts({"higher_is_better": True, "adapter_minus": differences}, 6) == said
+    bootstrap = {"least_blocks": 6, "unit": TEMPORAL_BLOCK}
+    assert verdicts({"higher_is_better": True, "adapter_minus": differences}, bootstrap) == said

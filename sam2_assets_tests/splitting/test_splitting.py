@@ -11,6 +11,7 @@ import pytest
 
 from sam2_assets.errors import DatasetError, SettingsError
 from sam2_assets.splitting import Source, SplitSettings, enough_samples, no_leakage, read_splits, split
+from sam2_assets.splitting.evidence import UNUSED, USED
 from sam2_assets_tests.splitting.dataset_builder import build_source
 
 SETTINGS = SplitSettings()
@@ -34,7 +35,7 @@ def three(tmp_path: Path) -> list[Source]:
 def test_the_table_lists_every_frame_once_with_its_block(three: list[Source], tmp_path: Path) -> None:
     summary = split(three, tmp_path / "out", SETTINGS)
     table = read_splits(tmp_path / "out")
-    assert list(table.columns) == ["video_id", "frame_index", "time_s", "split", "block", "label"]
+    assert list(table.columns) == ["video_id", "frame_index", "time_s", "split", "block", "label", "phash", "picture"]
     assert table.groupby("video_id")["frame_index"].apply(list).to_dict() == {
         "aa": list(range(50)),
         "bb": list(range(60)),
@@ -42,7 +43,7 @@ def test_the_table_lists_every_frame_once_with_its_block(three: list[Source], tm
     }
     assert all(block.startswith(f"{video}:") for block, video in zip(table["block"], table["video_id"], strict=True))
     assert table.groupby("block")["split"].nunique().max() == 1
-    assert summary.counts == {name: int((table["split"] == name).sum()) for name in ("train", "val", "test", "guard")}
+    assert summary.counts == {name: int((table["split"] == name).sum()) for name in (*USED, *UNUSED)}
     assert summary.leakage_frames == 0
 
 
@@ -64,11 +65,11 @@ def test_a_short_video_trains_whole_in_the_corpus_and_fails_the_gate_alone(three
     summary = split(three, tmp_path / "corpus", SETTINGS)
     corpus = read_splits(tmp_path / "corpus")
     assert set(corpus.loc[corpus["video_id"] == "cc", "split"]) == {"train"}
-    assert list(summary.too_short) == ["clip-cc"]
+    assert list(summary.corpus_only) == ["clip-cc"]
     statuses = {v["video_id"]: (v["status"], v["reason"]) for v in evidence(tmp_path / "corpus")["videos"]}
     assert statuses["aa"] == ("split", None)
-    assert statuses["cc"] == ("too_short", summary.too_short["clip-cc"])
-    assert "cannot hold a train, a val and a test block 1 s apart" in summary.too_short["clip-cc"]
+    assert statuses["cc"] == ("corpus_only", summary.corpus_only["clip-cc"])
+    assert "cannot hold a train, a val and a test block 1 s apart" in summary.corpus_only["clip-cc"]
     assert enough_samples(corpus, SETTINGS).passed
     split([three[2]], tmp_path / "alone", SETTINGS)
     gate = enough_samples(read_splits(tmp_path / "alone"), SETTINGS)
@@ -82,7 +83,7 @@ def test_leakage_is_none_beside_a_random_split_that_leaks(three: list[Source], t
     measured = evidence(tmp_path / "out")["leakage"]
     assert (measured["frames"], measured["test_frames_near_val"], measured["of"]) == (0, 0, 8)
     # at 5 fps every frame of a shuffled split has a training frame within a second
-    assert measured["naive_random_split"] == {"frames": 10, "of": 10, "share": 1.0}
+    assert measured["naive_random_split"] == {"frames": 10, "of": 10, "share": 1.0, "near_duplicates": 0}
     assert summary.naive_leakage_share == 1.0
 
 
@@ -180,7 +181,7 @@ def test_sources_rejections_and_waivers_are_recorded(tmp_path: Path) -> None:
     rejected = [{"partition": "zz", "reason": "overlay"}, {"partition": "bb", "reason": "empty"}]
     split([first], tmp_path / "out", SETTINGS, rejected=rejected)
     document = evidence(tmp_path / "out")
-    assert document["sources"] == [{"video_id": "aa", "partition": "clip-aa", "dataset": first.dataset_ref}]
+    assert document["sources"] == [{"video_id": "aa", "partition": "clip-aa", "dataset": {"sha256": "ab" * 32}}]
     assert document["rejected"] == rejected[::-1]
     assert document["waivers"] == [
         {"video_id": "aa", "partition": "clip-aa", "gate": "few", "reason": "pilot"},

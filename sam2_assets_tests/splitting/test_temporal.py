@@ -61,7 +61,7 @@ def test_every_frame_gets_one_split_and_either_all_train_or_all_three_exist(
         block == split == "guard" or block.startswith(f"{split}:")
         for split, block in zip(assigned.splits, assigned.blocks, strict=True)
     )
-    if assigned.too_short:
+    if assigned.reason:
         assert set(assigned.splits) == {"train"}
     else:
         assert {"train", "val", "test"} <= set(assigned.splits)
@@ -109,7 +109,7 @@ def test_no_other_cut_is_nearer_to_the_ratios(times: list[float], gap: float, va
 def test_a_steady_video_is_cut_within_two_frames_of_the_ratios(count: int, fps: float, val: float, test: float) -> None:
     settings = SplitSettings(train=1 - val - test, val=val, test=test)
     assigned = assign(np.arange(count) / fps, settings)
-    assume(not assigned.too_short)
+    assume(not assigned.reason)
     counts = {name: assigned.splits.count(name) for name in ("train", "val", "test", "guard")}
     kept = count - counts["guard"]
     for name in ("train", "val", "test"):
@@ -165,8 +165,8 @@ def test_test_blocks_are_cut_into_parts_of_about_the_asked_length() -> None:
 def test_a_video_too_short_trains_whole_and_says_why(times: np.ndarray, reason: str) -> None:
     assigned = assign(times, SplitSettings())
     assert assigned.splits == ["train"] * len(times)
-    assert reason in assigned.too_short
+    assert reason in assigned.reason
 
 
 def test_too_many_segments_name_the_part_that_is_too_short() -> None:
-    assert "part 1 of 9" in assign(np.arange(50) / 5, SplitSettings(segments=9)).too_short
+    assert "part 1 of 9" in assign(np.arange(50) / 5, SplitSettings(segments=9)).reason
