@@ -21,6 +21,8 @@ Rows = Mapping[str, npt.NDArray[np.float64]]
 # Every two of so many are tried for a swap: half a million would take minutes.
 _MOST_SWAPPED: Final = 120
 _ROUNDS: Final = 20
+# What a label that is held back and never trained counts: nothing can be learned about it.
+_UNTRAINED_POINTS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def deal(units: Sequence[Unit], fixed: Mapping[str, str], settings: SplitSetting
 
     Those in ``fixed`` stay. The others are taken in an order that only the seed and their names decide; each goes to
     the side that lacks most. Then single ones move, and two change places, as long as that lowers the largest
-    deviation of a label's share or of a side's size, in percentage points. No side is left empty where there are units
-    to fill it.
+    deviation of a label's share or of a side's size, in percentage points, or the number of labels that are held back
+    and never trained. No side is left empty where there are units to fill it.
 
     Args:
         units: at least three.
@@ -90,7 +92,7 @@ def _fill_empty(
 
 
 def _cost(sums: npt.NDArray[np.float64], ratios: npt.NDArray[np.float64]) -> float:
-    """Largest deviations in points, of labels and of sizes; the mean of all breaks ties."""
+    """Largest deviations in points, of labels and, counting twice, of sizes; labels not trained; all of labels."""
     sizes = sums[:, 0]
     if (sizes == 0).any():
         return float("inf")
@@ -100,8 +102,11 @@ def _cost(sums: npt.NDArray[np.float64], ratios: npt.NDArray[np.float64]) -> flo
     overall = sums[:, 1:].sum(axis=0) / max(float(counted.sum()), 1.0)
     label_points = np.abs(shares - overall) * 100
     largest = float(label_points.max()) if label_points.size else 0.0
-    mean = float(label_points.mean()) if label_points.size else 0.0
-    return round(largest + float(size_points.max()) + 0.01 * (mean + float(size_points.mean())), 9)
+    # Where no move lowers the largest deviation, the sum still tells better from worse.
+    untrained = int(((sums[0, 1:] == 0) & (sums[1:, 1:].sum(axis=0) > 0)).sum())
+    return round(
+        largest + 2 * float(size_points.max()) + float(label_points.sum()) / 20 + _UNTRAINED_POINTS * untrained, 9
+    )
 
 
 def _improve(

@@ -25,6 +25,7 @@ from sam2_assets.splitting.temporal import (
     Assignment,
     Times,
     all_train,
+    best_cuts,
     edges_of_segments,
     kept_too_few,
     sub_blocks,
@@ -43,10 +44,12 @@ class _Candidates:
     Args:
         windows: ``(ways, 4)``: start and end of the val block, start and end of the test block, rows of the video.
         labels: ``(ways, 3, labels)``: frames of each label in train, val and test.
+        first: the way to begin with: that of the temporal strategy where it is one of them.
     """
 
     windows: npt.NDArray[np.int64]
     labels: Counts
+    first: int = 0
 
 
 def stratify(
@@ -54,8 +57,8 @@ def stratify(
 ) -> dict[str, Assignment]:
     """Assign the frames of videos so that labels are as even over the splits as their places in time allow.
 
-    Segments are taken one after another, each cut in the way that leaves the smallest deviation of a label's share and
-    of a split's size over all that is assigned so far; then again, given all the others, until nothing improves.
+    Every segment begins cut as the temporal strategy cuts it. Then each in turn takes the way that, given all the
+    others, leaves the smallest deviation of a label's share and of a split's size, until nothing improves.
 
     Args:
         members: the videos, in an order that does not depend on when they came.
@@ -83,7 +86,7 @@ def stratify(
             found[member.partition] = all_train(
                 times,
                 f"the video ({len(times)} frames, {times[-1] - times[0]:.2f} s) cannot hold a train, a val and a test "
-                f"block {settings.guard_gap_s:g} s apart",
+                f"block {settings.guard_gap_s:g} s apart and keep {settings.min_kept_share:.0%} of its frames",
             )
             total[0] += hot.sum(axis=0)
         else:
@@ -129,6 +132,10 @@ def _candidates(times: Times, hot: Counts, start: int, end: int, settings: Split
         for one in _places(first, last, val):
             for two in _places(first, last, test):
                 windows.add((one, one + val, two, two + test))
+    by_time = best_cuts(times[start:end], settings) if settings.segments == 1 else None
+    usual = None if by_time is None else (by_time[1], by_time[2], by_time[3], count)
+    if usual is not None:
+        windows.add(usual)
     ways = np.array(sorted(windows), np.int64).reshape(-1, 4)
     reach = _reach(times, ways, gap)
     apart = (ways[:, 2] >= reach[:, 1]) | (ways[:, 0] >= reach[:, 3])
@@ -145,8 +152,10 @@ def _candidates(times: Times, hot: Counts, start: int, end: int, settings: Split
     from_two, to_two = np.maximum(reach[rows, 2 - early], start), np.minimum(reach[rows, 3 - early], end)
     train = of(np.full(len(ways), start), from_one) + of(to_one, from_two) + of(to_two, np.full(len(ways), end))
     labels = np.stack([train, of(ways[:, 0], ways[:, 1]), of(ways[:, 2], ways[:, 3])], axis=1)
-    whole = (labels.sum(axis=2) > 0).all(axis=1)
-    return _Candidates(ways[whole], labels[whole])
+    whole = (labels.sum(axis=2) > 0).all(axis=1) & (labels.sum(axis=(1, 2)) >= settings.min_kept_share * count)
+    ways, labels = ways[whole], labels[whole]
+    found = np.flatnonzero((ways == np.array(usual or (-1,) * 4)).all(axis=1))
+    return _Candidates(ways, labels, int(found[0]) if len(found) else 0)
 
 
 def _places(first: int, last: int, length: int) -> list[int]:
@@ -168,12 +177,12 @@ def _reach(times: Times, ways: npt.NDArray[np.int64], gap: float) -> npt.NDArray
 def _choose(segments: Sequence[_Candidates], total: Counts, settings: SplitSettings) -> list[int]:
     """The way to cut each segment; ``total`` holds what is assigned already."""
     ratios = np.array([settings.train, settings.val, settings.test])
-    chosen = [-1] * len(segments)
+    chosen = [segment.first for segment in segments]
+    total = total + sum((segment.labels[segment.first] for segment in segments), np.zeros_like(total))
     for _ in range(_SWEEPS):
         changed = False
         for number, segment in enumerate(segments):
-            if chosen[number] >= 0:
-                total = total - segment.labels[chosen[number]]
+            total = total - segment.labels[chosen[number]]
             best = int(np.argmin(_costs(total[None] + segment.labels, ratios)))
             changed |= best != chosen[number]
             chosen[number] = best
@@ -184,13 +193,18 @@ def _choose(segments: Sequence[_Candidates], total: Counts, settings: SplitSetti
 
 
 def _costs(labels: Counts, ratios: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """For each way: the largest deviations in points, of labels and of sizes; frames lost to guards break ties."""
+    """For each way: the largest deviations in points, of labels and, counting half, of sizes.
+
+    The sum of all label deviations leads where the largest is not in this segment's power; frames lost to guards break
+    ties.
+    """
     sizes = labels.sum(axis=2)
     everything = sizes.sum(axis=1, keepdims=True)
     overall = labels.sum(axis=1, keepdims=True) / np.maximum(everything[:, :, None], 1)
-    label_points = np.abs(labels / np.maximum(sizes[:, :, None], 1) - overall).max(axis=(1, 2)) * 100
+    points = np.abs(labels / np.maximum(sizes[:, :, None], 1) - overall) * 100
     size_points = np.abs(sizes / np.maximum(everything, 1) - ratios).max(axis=1) * 100
-    return np.asarray(np.round(label_points + size_points - everything[:, 0] * 1e-4, 9))
+    largest, all_of_them = points.max(axis=(1, 2)), points.sum(axis=(1, 2))
+    return np.asarray(np.round(largest + size_points / 2 + all_of_them / 20 - everything[:, 0] * 1e-4, 9))
 
 
 def _assignment(times: Times, windows: Sequence[npt.NDArray[np.int64]], settings: SplitSettings) -> Assignment:
