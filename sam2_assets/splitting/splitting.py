@@ -154,8 +154,9 @@ def _capped(frames: pd.DataFrame, most: int | None) -> list[str]:
     """The splits, with the train frames of each video thinned evenly to ``most``."""
     splits = frames["split"].to_numpy(object).copy()
     if most is not None:
-        for rows in frames[frames["split"] == TRAIN].groupby("video_id").indices.values():
-            train = np.flatnonzero(splits == TRAIN)[rows]
+        trained = np.flatnonzero(splits == TRAIN)
+        for rows in frames.iloc[trained].groupby("video_id").indices.values():
+            train = trained[rows]
             if len(train) > most:
                 stays = {int(train[place * len(train) // most]) for place in range(most)}
                 for row in train.tolist():

@@ -179,9 +179,10 @@ def _deal(distinct: Distinct, before: dict[str, str], settings: SplitSettings) -
         side = next((before[name] for name in names if name in before), None)
         if side is not None:
             fixed[member.partition] = side
+    settled = frozenset(fixed)
     for one, two, _ in sorted(distinct.overlaps, key=lambda each: (-each[2], each[0], each[1])):
         for new, known in ((one, two), (two, one)):
-            if new not in fixed and known in before and known in fixed:
+            if new not in fixed and known in settled:
                 fixed[new] = fixed[known]
     groups = {member.partition: member.partition for member in distinct.kept}
     for one, two, _ in distinct.overlaps:
@@ -196,7 +197,7 @@ def _deal(distinct: Distinct, before: dict[str, str], settings: SplitSettings) -
         for member in inside:
             labels.update(member.frames["label"].tolist())
         units.append(Unit(name, sum(len(member.frames) for member in inside), labels))
-    dealt = deal(units, {name: side for name, side in fixed.items() if name in {u.name for u in units}}, settings)
+    dealt = deal(units, fixed, settings)
     return {partition: dealt[group] for partition, group in groups.items()}
 
 
