@@ -61,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to go on where the groups are lost: pytest 9.2.0 did that to pytest-xdist 3.8.0 and said nothing."""
+    if session.config.getoption("loadgroup", False) and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist did not take the groups: shared fixtures would be built in every worker")
+
+
 @pytest.fixture(scope="session")
 def shared_exports() -> Path:
     """Real exports that lie beside the checkout; they may not be redistributed, so elsewhere the test is skipped."""
