@@ -203,6 +203,8 @@ def of_splits(folder: Path) -> Facts:
         facts["waivers"] = table(record["waivers"], partition="string", gate="string", reason="string")
     if record["rejected"]:
         facts["rejected"] = table(record["rejected"], partition="string", reason="string")
+    if record["custom"] and record["custom"]["lines_without_video"]:
+        facts["custom_lines_without_video"] = table(record["custom"]["lines_without_video"], line="int", video="string")
     if record["labels"]["suggested_map"]:
         facts["suggested_label_map"] = dg.MetadataValue.json(
             {"importing": {"label_map": record["labels"]["suggested_map"]}}

@@ -251,11 +251,18 @@ def _evidence(
         "majority": majority(main),
         "overlaps": [{"partitions": [one, two], "equal_pictures": count} for one, two, count in distinct.overlaps],
         "labels": label_findings(members, label_map),
-        "custom": None if custom is None else {"file": custom.name, "sha256": custom.sha256},
+        "custom": None if custom is None else _followed(custom, members, whole_file=corpus),
         "sides": recorded_sides(distinct, assigned.sides, settings) if assigned.sides else None,
         "rejected": sorted(rejected, key=lambda entry: entry["partition"]),
         "waivers": waivers,
     }
+
+
+def _followed(custom: CustomFile, members: Sequence[Member], *, whole_file: bool) -> dict[str, Any]:
+    """Which file was followed; for a corpus also its lines about videos that are not there, as a typing error makes."""
+    names = {name for member in members for name in (member.partition, member.video_id)}
+    absent = [{"line": row.line, "video": row.video} for row in custom.rows if row.video not in names]
+    return {"file": custom.name, "sha256": custom.sha256, "lines_without_video": absent if whole_file else []}
 
 
 def waiver_place(member: Member) -> dict[str, str]:

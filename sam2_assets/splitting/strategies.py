@@ -54,6 +54,12 @@ class Previous:
             return {}
         return {**dealt["video_ids"], **dealt["partitions"]}
 
+    def followed(self, settings: SplitSettings) -> str:
+        """What strategy auto chose then, if it is not to choose anew; empty if it is."""
+        recorded = self.evidence["settings"]
+        same = all(recorded.get(name) == getattr(settings, name) for name in ("strategy", "seed", "resplit"))
+        return str(self.evidence["strategy"]) if same and settings.strategy == "auto" else ""
+
     def cuts(self, members: Sequence[Member], settings: SplitSettings) -> dict[str, Assignment]:
         """The stratified cuts of videos that have not changed since, by partition."""
         recorded = self.evidence["settings"]
@@ -91,14 +97,15 @@ class Assigned:
     sides: dict[str, str]
 
 
-def choose_strategy(videos: int, settings: SplitSettings, *, corpus: bool, dealt_before: bool) -> Strategy:
+def choose_strategy(videos: int, settings: SplitSettings, *, corpus: bool, before: str = "") -> Strategy:
     """What ``splitting.strategy`` means for so many different videos.
 
     Args:
         videos: that are used, clips of one recording counted once.
         settings: asked strategy and ``min_videos``.
         corpus: whether this is the split of all videos.
-        dealt_before: whether the version before was dealt by video: then it is not gone back on.
+        before: what auto chose for the version before, if that is to be kept: going from one to the other would put
+            frames that were tested on into train.
     """
     asked = settings.strategy
     few = "1 video" if videos == 1 else f"{videos} videos"
@@ -108,9 +115,16 @@ def choose_strategy(videos: int, settings: SplitSettings, *, corpus: bool, dealt
         return Strategy(asked, "")
     if not corpus:
         return Strategy("temporal", "")
-    if videos >= settings.min_videos:
+    enough = videos >= settings.min_videos
+    if enough and before == "temporal":
+        return Strategy(
+            "temporal",
+            f"kept from the version before, so that no frame changes sides; {few} are enough to hold whole ones back: "
+            f"raise splitting.resplit to {settings.resplit + 1} for that",
+        )
+    if enough:
         return Strategy("video", "")
-    if dealt_before and videos >= _FEWEST_BY_VIDEO:
+    if before == "video" and videos >= _FEWEST_BY_VIDEO:
         return Strategy("video", f"kept from the version before, though {few} are less than min_videos")
     return Strategy("temporal", f"{few}: by video needs {settings.min_videos} (splitting.min_videos)")
 
@@ -137,7 +151,8 @@ def assign_all(
     """
     members = distinct.kept
     before = previous.sides(settings) if previous else {}
-    strategy = choose_strategy(distinct.recordings, settings, corpus=corpus, dealt_before=bool(before))
+    kept = previous.followed(settings) if previous else ""
+    strategy = choose_strategy(distinct.recordings, settings, corpus=corpus, before=kept)
     if strategy.name == "video":
         sides = _deal(distinct, before, settings)
         whole = {}

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import leakage
 from sam2_assets import inbox
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.checks.gates import verdict
 from sam2_assets.cli.instance import Platform
+from sam2_assets.splitting import read_members
 from sam2_assets_tests.conftest import Home, new_home
 
 pytestmark = pytest.mark.xdist_group("exports")
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "splits.md"
+STRATEGIES = ("temporal", "video", "stratified", "custom", "random")
 
 # Twenty annotated frames, or fewer: after the guards nothing is left to test on.
 SHORT_CLIPS = [
@@ -61,16 +66,21 @@ def platform(real_home: Home) -> Iterator[Platform]:
         yield opened
 
 
-@pytest.mark.parametrize("name", CLOSED_GATES)
-def test_a_real_export_reaches_its_splits_and_its_gates_tell_what_stops_the_training(
-    name: str, shared_exports: Path, real_home: Home, platform: Platform
-) -> None:
+def brought(name: str, shared_exports: Path, platform: Platform) -> str:
+    """The partition of an export that lies in the inbox, with its source video if there is one."""
     source = shared_exports / "sources" / f"{Path(name).name}.mp4"
     video = source if name.startswith("demo/") and source.exists() else None
     # Both versions of a video carry one file name; a partition is named after the path in the inbox.
     folder = platform.store.open().inbox.below(Path(name).parent.as_posix())
     inbox.submit(folder, shared_exports / f"{name}.zip", video=video)
-    partition = inbox.partition_key(f"{name}.zip")
+    return inbox.partition_key(f"{name}.zip")
+
+
+@pytest.mark.parametrize("name", CLOSED_GATES)
+def test_a_real_export_reaches_its_splits_and_its_gates_tell_what_stops_the_training(
+    name: str, shared_exports: Path, real_home: Home, platform: Platform
+) -> None:
+    partition = brought(name, shared_exports, platform)
     outcome = real_home.run(platform, "ingest", partition)
     splits = current(platform.instance, VIDEO.key("splits"), partition)
     assert splits is not None, outcome.reasons
@@ -80,6 +90,28 @@ def test_a_real_export_reaches_its_splits_and_its_gates_tell_what_stops_the_trai
     assert closed == CLOSED_GATES[name]
     planned = current(platform.instance, VIDEO.key("training_plan"), partition)
     assert outcome.success is (planned is not None) is (not closed)
+
+
+def test_the_leakage_table_is_that_of_these_exports_and_only_random_splits_leak(
+    shared_exports: Path, real_home: Home, platform: Platform
+) -> None:
+    members = {}
+    for name in CLOSED_GATES:
+        splits = current(platform.instance, VIDEO.key("splits"), inbox.partition_key(f"{name}.zip"))
+        if splits is None:  # this test was chosen alone
+            real_home.run(platform, "ingest_to_splits", brought(name, shared_exports, platform))
+            splits = current(platform.instance, VIDEO.key("splits"), inbox.partition_key(f"{name}.zip"))
+        assert splits is not None
+        (members[name],) = read_members(platform.store.open().open(splits.ref)).values()
+    table = leakage.leakage_table(members)
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"{leakage.BEGIN}\n{table}\n{leakage.END}" in page, "run python -m benchmarks.leakage"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert len(rows) == 3 * len(CLOSED_GATES) + 15
+    leaks = {strategy: sum(int(n) for row in rows if row[1] == strategy for n in row[6:10]) for strategy in STRATEGIES}
+    assert leaks.pop("random") > 0
+    assert set(leaks.values()) == {0}
+    assert sum(int(row[10].split(" of ")[0]) for row in rows) > 0
 
 
 def test_every_export_beside_the_checkout_is_in_the_table(shared_exports: Path) -> None:

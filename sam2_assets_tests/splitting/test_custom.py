@@ -34,6 +34,16 @@ def test_a_file_assigns_ranges_by_partition_or_id_and_whole_videos(tmp_path: Pat
     assert no_leakage(table, CUSTOM).passed
 
 
+def test_a_corpus_lists_the_lines_about_videos_that_it_does_not_have(tmp_path: Path) -> None:
+    parsed = parse_custom((HEADER + "one,,,train\nuno,,,test\n").encode(), "splits.csv")
+    split([video("one"), video("two")], tmp_path / "corpus", CUSTOM, custom=parsed)
+    found = json.loads((tmp_path / "corpus" / "splits.json").read_text())["custom"]
+    assert found["lines_without_video"] == [{"line": 3, "video": "uno"}]
+    # One file serves all videos: for each alone the lines of the others say nothing.
+    split([video("one")], tmp_path / "alone", CUSTOM, custom=parsed)
+    assert json.loads((tmp_path / "alone" / "splits.json").read_text())["custom"]["lines_without_video"] == []
+
+
 def test_a_file_that_leaks_is_published_and_its_gate_says_so(tmp_path: Path) -> None:
     parsed = parse_custom((HEADER + "one,0,39,train\none,40,59,test\n").encode(), "splits.csv")
     split([video("one")], tmp_path, CUSTOM, custom=parsed)

@@ -144,6 +144,25 @@ def test_a_copy_under_another_name_and_a_clip_of_the_recording_stay_on_its_side(
     assert "same video as copy" in rejected["reason"]
 
 
+def test_a_corpus_that_began_by_time_stays_so_until_a_resplit_is_asked(tmp_path: Path) -> None:
+    members = corpus(12)
+    split(members[:9], tmp_path / "nine", SplitSettings(), corpus=True)
+    before = Previous.read(tmp_path / "nine")
+    summary = split(members, tmp_path / "twelve", SplitSettings(), corpus=True, previous=before)
+    assert (summary.strategy, summary.moved) == ("temporal", 0)
+    assert "raise splitting.resplit to 1" in summary.strategy_reason
+    asked = split(members, tmp_path / "asked", SplitSettings(resplit=1), corpus=True, previous=before)
+    assert (asked.strategy, asked.strategy_reason) == ("video", "")
+    assert asked.moved > 0
+    # Whoever names a strategy has asked as well.
+    named = split(members, tmp_path / "named", SplitSettings(strategy="video"), corpus=True, previous=before)
+    assert named.strategy == "video"
+    chosen = split(members[:9], tmp_path / "time", SplitSettings(strategy="temporal"), corpus=True)
+    after = Previous.read(tmp_path / "time")
+    free = split(members, tmp_path / "free", SplitSettings(), corpus=True, previous=after)
+    assert (chosen.strategy, free.strategy) == ("temporal", "video")
+
+
 def in_thirds() -> list[str]:
     """One class at a time: where blocks lie decides which classes they hold."""
     return ["dog"] * 100 + ["cat"] * 100 + ["cow"] * 100
