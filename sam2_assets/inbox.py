@@ -129,12 +129,17 @@ def find_upload(inbox: Storage, partition: str) -> Upload:
     )
 
 
-def submit(inbox: Storage, archive: Path, *, video: Path | None = None, settings: Path | None = None) -> Upload:
-    """Copy an export and its companions into the inbox, the ZIP last, each appearing whole.
+def settings_name_of(archive: Path) -> str:
+    """Where the settings file of a local export is once it is submitted, or would be."""
+    return _beside(f"{archive.stem}.zip", SETTINGS_SUFFIX)
+
+
+def refuse_unfit(inbox: Storage, archive: Path, *, video: Path | None = None, settings: Path | None = None) -> None:
+    """Refuse files that ``submit`` would not take; nothing is read and nothing is changed.
 
     Raises:
-        ExportError: ``not_a_file`` or ``unknown_video_suffix``.
-        GateError: ``name_taken`` when a different video or settings file would be left beside the new ZIP.
+        ExportError: ``not_a_file``, ``not_a_zip`` or ``unknown_video_suffix``.
+        GateError: ``name_taken`` when a different video would be left beside the new ZIP.
     """
     for path in (archive, video, settings):
         if path is not None and not path.is_file():
@@ -159,9 +164,19 @@ def submit(inbox: Storage, archive: Path, *, video: Path | None = None, settings
             file=inbox.shown(videos[0]),
             remedy="Give --video for the new version too, or rename the ZIP.",
         )
+
+
+def submit(inbox: Storage, archive: Path, *, video: Path | None = None, settings: Path | None = None) -> Upload:
+    """Copy an export and its companions into the inbox, the ZIP last, each appearing whole.
+
+    Raises:
+        ExportError, GateError: see ``refuse_unfit``.
+    """
+    refuse_unfit(inbox, archive, video=video, settings=settings)
+    target = f"{archive.stem}.zip"
     if video is not None:
         new = _beside(target, video.suffix.lower())
-        for name in videos:
+        for name in _videos_beside(target, {file.name for file in inbox.list()}):
             if name != new:
                 inbox.remove(name)
         inbox.put(video, new)

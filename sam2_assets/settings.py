@@ -7,6 +7,7 @@ that one, ``corpus.settings.yaml`` at the root for the corpus. A launchpad form 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -115,7 +116,8 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     """Merge the layers, later ones over earlier ones, and check the outcome.
 
     Raises:
-        SettingsError: ``invalid_setting`` naming the layer, the field, the value and the reason.
+        SettingsError: ``unknown_setting`` with the nearest name that there is, or ``invalid_setting`` with the reason;
+            both name the layer, the field and the value.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -127,6 +129,8 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise _unknown(name, first["input"], origins) from error
         source = next((origins[f] for f in origins if f == name or f.startswith(f"{name}.")), None)
         owner = source or next((origins[f] for f in origins if name.startswith(f"{f}.")), None)
         raise SettingsError(
@@ -138,6 +142,32 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
             remedy="`sam2-assets settings --explain` lists every setting with its meaning and range.",
         ) from error
     return Resolved(settings, origins)
+
+
+def _unknown(name: str, value: Any, origins: Mapping[str, str]) -> SettingsError:
+    """The error about a name that is no setting: of a misspelt section, the first setting in it is named."""
+    field = next((f for f in origins if f == name or f.startswith(f"{name}.")), name)
+    for part in field.removeprefix(name).split(".")[1:]:
+        value = value.get(part, value) if isinstance(value, Mapping) else value
+    nearest = nearest_setting(field)
+    return SettingsError(
+        "unknown_setting",
+        "there is no such setting",
+        file=origins.get(field),
+        field=field,
+        value=value,
+        remedy=f"{f'Did you mean {nearest}? ' if nearest else ''}"
+        "`sam2-assets settings --explain` lists every setting with its meaning.",
+    )
+
+
+def nearest_setting(name: str) -> str | None:
+    """The setting that a wrong name probably means: the same last word in another section, or a similar spelling."""
+    known = [setting for setting, _, _ in describe()]
+    last = name.rsplit(".", 1)[-1]
+    moved = [setting for setting in known if setting.rsplit(".", 1)[-1] == last]
+    found = difflib.get_close_matches(name, moved or known, n=1, cutoff=0.0 if moved else 0.6)
+    return found[0] if found else None
 
 
 def describe(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 from sam2_assets.errors import StoreError
 from sam2_assets.storage import FolderStorage, S3Storage, Storage
 from sam2_assets.storage.folder import DRAFT_PREFIX
-from sam2_assets.workarea import Lease, lease
+from sam2_assets.workarea import Lease, gpu_turn, lease
 from sam2_assets.workmirror import mirrored_lease
 
 MANIFEST = "manifest.json"
@@ -116,6 +116,15 @@ class Store:
             return mirrored_lease(place, plan_hash, holder)
         if isinstance(place, FolderStorage):
             return lease(place.root, plan_hash, holder)
+        raise TypeError(f"no work area on {type(place).__name__}")
+
+    def gpu_turn(self, *, alone: bool, waiting: Callable[[], None]) -> AbstractContextManager[int]:
+        """This machine's GPU, for the runs on this store: see ``workarea.gpu_turn``."""
+        place = self.files.below("work")
+        if isinstance(place, S3Storage):
+            return gpu_turn(place.workplace(), alone=alone, waiting=waiting)
+        if isinstance(place, FolderStorage):
+            return gpu_turn(place.root, alone=alone, waiting=waiting)
         raise TypeError(f"no work area on {type(place).__name__}")
 
     def uri(self, ref: ArtifactRef) -> str:

@@ -41,6 +41,29 @@ def test_a_wrong_setting_is_named_with_its_file(values: dict[str, object], field
     assert (caught.value.file, caught.value.field) == ("bad.yaml", field)
 
 
+@pytest.mark.parametrize(
+    ("values", "field", "meant"),
+    [
+        ({"trainning": {"base_model": "x"}}, "trainning.base_model", "training.base_model"),
+        ({"training": {"base_modle": "x"}}, "training.base_modle", "training.base_model"),
+        ({"training": {"learning_rate": 1}}, "training.learning_rate", "training.optimizer.learning_rate"),
+        ({"quality": {"waiver": {"speck": "fine"}}}, "quality.waiver.speck", "quality.waivers"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest_right_one(values: dict[str, object], field: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve([Layer("bad.yaml", values)])
+    error = caught.value
+    assert (error.code, error.file, error.field) == ("unknown_setting", "bad.yaml", field)
+    assert f"Did you mean {meant}?" in str(error)
+
+
+def test_a_name_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve([Layer("bad.yaml", {"zzz": {"qqq": 1}})])
+    assert "Did you mean" not in str(caught.value)
+
+
 def test_a_learning_rate_in_either_yaml_spelling_is_a_number(tmp_path: Path) -> None:
     for text in ("2e-4", "2.0e-4"):
         path = tmp_path / "s.yaml"

@@ -13,13 +13,15 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import dagster as dg
 
 from sam2_assets.errors import TrainingError
+from sam2_assets.store import Store
 from sam2_assets.training.child import EXIT_INTERRUPTED
 from sam2_assets.training.job_file import JobFile
 
@@ -31,6 +33,8 @@ JOB_FILE = "job.json"
 STARTED_BY = "sam2_assets/started_by"
 """Run tag that says who started a run outside the daemon."""
 COMMAND = "command"
+WAITING = "waiting for the GPU"
+"""The phase of a step that another run keeps from starting its child."""
 _POLL_S = 5.0
 _PR_SET_PDEATHSIG = 1
 
@@ -117,6 +121,21 @@ def run_child(
     if child.returncode != 0:
         failures = [m for m in session.get_custom_messages() if isinstance(m, dict) and m.get("phase") == "failed"]
         _refuse(job.CHILD, child.returncode, failures[-1] if failures else None)
+
+
+@contextmanager
+def gpu_turn(context: dg.AssetExecutionContext, store: Store) -> Iterator[int]:
+    """Wait for this machine's GPU and hold it; hand the descriptor on to the child. See ``workarea.gpu_turn``."""
+    _die_with_parent()
+
+    def waiting() -> None:
+        context.log.info("another run on this machine uses the GPU; this one starts when it ends")
+        partition = context.partition_key if context.has_partition_key else None
+        context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata={"phase": WAITING}))
+
+    alone = context.run.tags.get(STARTED_BY) == COMMAND
+    with store.gpu_turn(alone=alone, waiting=waiting) as descriptor:
+        yield descriptor
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

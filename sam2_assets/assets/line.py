@@ -9,7 +9,7 @@ import dagster as dg
 
 from sam2_assets.approvals import approval_of
 from sam2_assets.assets import showcase
-from sam2_assets.assets.child_process import run_child
+from sam2_assets.assets.child_process import gpu_turn, run_child
 from sam2_assets.assets.forms import form_of
 from sam2_assets.assets.lineage import Materialized, materialized
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
@@ -144,6 +144,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             approved_by = _require_approval(station, plan, scope)
             with (
                 station.store.work(plan.plan_hash, f"run {context.run.run_id}") as held,
+                gpu_turn(context, station.store) as gpu,
                 station.publish({"splits": splits}) as draft,
             ):
                 job = TrainingJob(
@@ -153,7 +154,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     work=held.folder,
                     out=draft.folder,
                 )
-                run_child(context, job, held.folder, inherited=[held.descriptor])
+                run_child(context, job, held.folder, inherited=[held.descriptor, gpu])
                 draft.measured.add("timings.json")
                 facts = showcase.of_adapter(draft.folder)
             return station.result(draft.published, {"approved_by": approved_by, **facts})
@@ -175,7 +176,11 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
             settings = station.settings().settings.evaluation
             made_from = station.store.inputs(adapter.ref)
             plan, splits = made_from["training_plan"], made_from["splits"]
-            with station.publish({"training_plan": plan, "splits": splits}) as draft, TemporaryDirectory() as scratch:
+            with (
+                gpu_turn(context, station.store) as gpu,
+                station.publish({"training_plan": plan, "splits": splits}) as draft,
+                TemporaryDirectory() as scratch,
+            ):
                 job = EvaluationJob(
                     plan=station.folder(plan) / PLAN_FILE,
                     splits=station.folder(splits),
@@ -184,7 +189,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     settings=settings,
                     out=draft.folder,
                 )
-                run_child(context, job, Path(scratch))
+                run_child(context, job, Path(scratch), inherited=[gpu])
                 write_section(settings, draft.folder)
                 facts = showcase.of_evaluation(draft.folder)
             return station.result(draft.published, facts)

@@ -8,11 +8,11 @@ import dagster as dg
 
 from sam2_assets.assets import showcase
 from sam2_assets.assets.forms import form_of
-from sam2_assets.assets.lineage import recorded
+from sam2_assets.assets.lineage import current
+from sam2_assets.assets.repeats import APPEARANCE, SAME_VIDEO_AS, known_twins, twins_of
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.assets.station import Station, custom_file, failures_explained
 from sam2_assets.exports import read_export
-from sam2_assets.exports.appearance import Appearance, same_video
 from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.inbox import find_upload
@@ -34,20 +34,8 @@ InstructionForm = form_of(InstructionSettings)
 QualityForm = form_of(QualitySettings)
 SplitForm = form_of(SplitSettings)
 Result = dg.MaterializeResult[Any]
-APPEARANCE = "appearance"
-"""Metadata by which another export of the same video is recognised."""
 UPLOAD_FINGERPRINT = "upload_fingerprint"
 """Metadata by which the inbox sensor knows that an upload was imported, whoever started that run."""
-
-
-def _twins(context: dg.AssetExecutionContext, looks: Appearance) -> list[str]:
-    """Other partitions whose newest import shows the same video."""
-    known = recorded(context.instance, VIDEO.key("raw_export"), APPEARANCE)
-    return sorted(
-        partition
-        for partition, text in known.items()
-        if partition != context.partition_key and same_video(looks, json.loads(text))
-    )
 
 
 @dg.asset(
@@ -68,8 +56,8 @@ def raw_export(context: dg.AssetExecutionContext, config: ImportForm, store: Sto
             write_section(settings, draft.folder)
             facts = showcase.of_export(draft.folder)
             looks = json.loads((draft.folder / IMPORT_FILE).read_text(encoding="utf-8"))["appearance"]
-        if twins := _twins(context, looks):
-            facts["same_video_as"] = ", ".join(twins)
+        if twins := twins_of(context.instance, context.partition_key, looks):
+            facts[SAME_VIDEO_AS] = ", ".join(twins)
             context.log.warning(f"shows the same video as {', '.join(twins)}; the corpus uses one of them")
         facts[APPEARANCE] = json.dumps(looks)
         return station.result(draft.published, {**facts, UPLOAD_FINGERPRINT: fingerprint})
@@ -112,9 +100,13 @@ def quality_report(context: dg.AssetExecutionContext, config: QualityForm, store
         station.take(VIDEO.key("instruction_dataset"))
         settings = station.settings().settings.quality
         tables = Tables.read(raw)
-        with station.publish() as draft:
+        name, key = context.partition_key, VIDEO.key("raw_export")
+        twins = known_twins(context.instance).get(name, [])
+        found = {f"{SAME_VIDEO_AS}:{twin}": current(context.instance, key, twin) for twin in twins}
+        with station.publish({role: twin.ref for role, twin in found.items() if twin is not None}) as draft:
             findings = assess(tables, raw, settings)
-            write_report(findings, tables, raw, draft.folder)
+            remarks = [f"Shows the same video as {twin}; the corpus uses the one with more frames." for twin in twins]
+            write_report(findings, tables, raw, draft.folder, partition=name, remarks=remarks)
             write_section(settings, draft.folder)
             facts = showcase.of_report(draft.folder, findings)
         return station.result(draft.published, facts)

@@ -15,7 +15,7 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from sam2_assets.assets.lineage import EVALUATED, Materialized, closes
-from sam2_assets.checks.verdicts import WAIVABLE, waiver_command
+from sam2_assets.checks.verdicts import WAYS_ON
 from sam2_assets.errors import GateError
 
 _PAGE = 50
@@ -65,6 +65,8 @@ def require_gates(instance: dg.DagsterInstance, data: Materialized, gates: Seque
 
 def _remedy(gate: str, evaluation: dg.AssetCheckEvaluation | None, partition: str | None) -> str:
     given = str(evaluation.metadata["remedy"].value) if evaluation and "remedy" in evaluation.metadata else ""
-    if gate not in WAIVABLE:
-        return given or "Materialize it again with better data."
-    return f"{given} Or accept it, with a reason that the model card prints: {waiver_command(gate, partition)}".strip()
+    ways = [given or "Materialize it again with better data."]
+    for name, words in WAYS_ON.items():
+        if evaluation is not None and name in evaluation.metadata:
+            ways.append(f"{words[:1].upper()}{words[1:]} {evaluation.metadata[name].value}")
+    return " ".join(ways)

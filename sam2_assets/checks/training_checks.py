@@ -1,7 +1,7 @@
 """The gates of training: on the splits what makes a score meaningless, on the plan what does not fit."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -9,12 +9,12 @@ import dagster as dg
 from sam2_assets.assets.lineage import Materialized, current
 from sam2_assets.assets.scope import FIT_TO_TRAIN, LEAKAGE_GATE, PLAN_GATES, SIZE_GATE, Scope
 from sam2_assets.assets.station import failures_explained
-from sam2_assets.checks.verdicts import results, spec
+from sam2_assets.checks.verdicts import TO_ASK_FOR_LESS, TO_USE_IN_CORPUS, results, settings_command, spec
 from sam2_assets.errors import StoreError
 from sam2_assets.quality import Stage, assess
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.resources import StoreResource
-from sam2_assets.splitting import enough_samples, no_leakage, read_splits
+from sam2_assets.splitting import GateResult, enough_samples, no_leakage, read_splits
 from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.tables import Tables
 from sam2_assets.training.plan import PLAN_FILE, Plan
@@ -55,15 +55,21 @@ def _gate_spec(scope: Scope, asset: str, name: str) -> dg.AssetCheckSpec:
 
 
 def _result(
-    key: dg.AssetKey, data: Materialized, name: str, passed: bool, message: str, remedy: str
+    key: dg.AssetKey,
+    data: Materialized,
+    name: str,
+    passed: bool,
+    message: str,
+    remedy: str,
+    commands: Mapping[str, str] | None = None,
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=name,
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=message,
-        metadata={"data_version": data.ref.sha256, "message": message, "remedy": remedy},
+        description=message if passed else f"{message}. {remedy}",
+        metadata={"data_version": data.ref.sha256, "message": message, "remedy": remedy, **(commands or {})},
     )
 
 
@@ -91,6 +97,16 @@ def _vocabulary(key: dg.AssetKey, data: Materialized, folder: Path) -> dg.AssetC
     )
 
 
+def _commands(scope: Scope, partition: str | None, name: str, outcome: GateResult) -> dict[str, str]:
+    """What else a person can type about a failed gate of the splits."""
+    found = {}
+    if outcome.settings:
+        found[TO_ASK_FOR_LESS] = settings_command(outcome.settings, partition)
+    if name == SIZE_GATE and not outcome.passed and scope.partitions is not None:
+        found[TO_USE_IN_CORPUS] = "sam2-assets launch plan_corpus"
+    return found
+
+
 def training_gates(scope: Scope) -> list[dg.AssetChecksDefinition]:
     """The checks on ``splits`` and ``training_plan`` of one scope."""
     splits_key, plan_key = scope.key("splits"), scope.key("training_plan")
@@ -115,7 +131,8 @@ def training_gates(scope: Scope) -> list[dg.AssetChecksDefinition]:
             split_settings = SplitSettings.model_validate_json((folder / "settings.json").read_bytes())
             for name, measure in ((LEAKAGE_GATE, no_leakage), (SIZE_GATE, enough_samples)):
                 outcome = measure(table, split_settings)
-                yield _result(splits_key, data, name, outcome.passed, outcome.message, outcome.remedy)
+                commands = _commands(scope, data.partition, name, outcome)
+                yield _result(splits_key, data, name, outcome.passed, outcome.message, outcome.remedy, commands)
             if scope.partitions is None:
                 yield _vocabulary(splits_key, data, folder)
 

@@ -15,6 +15,13 @@ from sam2_assets.quality import CHECKS, Check, Findings, Severity, Verdict
 _MOST_ROWS = 8
 WAIVABLE = frozenset(check.id for check in CHECKS if check.waivable)
 """Gates that a person may open with a reason."""
+TO_ACCEPT_IT, TO_ASK_FOR_LESS, TO_USE_IN_CORPUS = "to_accept_it", "to_ask_for_less", "to_use_in_corpus"
+WAYS_ON = {
+    TO_ACCEPT_IT: "or accept it, with a reason that the model card will print:",
+    TO_ASK_FOR_LESS: "or ask for less, which makes the scores less certain:",
+    TO_USE_IN_CORPUS: "or use it within the corpus only, which takes short videos too:",
+}
+"""Metadata of a failed gate that is a command to type, and how to say that it may be typed."""
 # Partitioned checks are a preview of Dagster, which is why its version is pinned exactly. Without partitions one bad
 # video would block all others.
 warnings.filterwarnings(
@@ -48,6 +55,11 @@ def waiver_command(check_id: str, partition: str | None) -> str:
     return f'sam2-assets settings {partition or "PARTITION"} --set "quality.waivers.{check_id}=YOUR REASON"'
 
 
+def settings_command(changes: Sequence[str], partition: str | None) -> str:
+    """What to type to change settings of one export (None: of the corpus)."""
+    return f"sam2-assets settings {partition or 'corpus'} {' '.join(f'--set {change}' for change in changes)}"
+
+
 def results(
     findings: Findings, data: Materialized, asset: dg.AssetKey, verdicts: Sequence[Verdict]
 ) -> Iterator[dg.AssetCheckResult]:
@@ -62,7 +74,7 @@ def results(
         if verdict.threshold is not None:
             metadata["threshold"] = f"quality.{verdict.threshold[0]} = {verdict.threshold[1]:g}"
         if verdict.stops and verdict.measured and verdict.check_id in WAIVABLE:
-            metadata["to_accept_it"] = waiver_command(verdict.check_id, data.partition)
+            metadata[TO_ACCEPT_IT] = waiver_command(verdict.check_id, data.partition)
         found = findings.of(verdict.check_id)
         if len(found):
             metadata["failing_rows"] = findings_table(found.head(_MOST_ROWS))

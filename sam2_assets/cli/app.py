@@ -5,12 +5,14 @@ Sub-commands import what they need when they run: ``sam2-assets --help`` should 
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sam2_assets.cli.interruption import EXIT_INTERRUPTED, NOTHING, StoppedError
 from sam2_assets.errors import Sam2AssetsError
 
 EXIT_UNREADABLE = 2
@@ -125,9 +127,9 @@ def submit(
 @app.command()
 def status(partition: Annotated[str | None, typer.Argument(help="A partition key, or `corpus`.")] = None) -> None:
     """Where every export stands; or one, with what stops it and what to do next."""
-    from sam2_assets.cli import platform
+    from sam2_assets.cli import status as standing
 
-    platform.status(partition)
+    standing.status(partition)
 
 
 @app.command()
@@ -140,6 +142,17 @@ def fetch(
     from sam2_assets.cli import platform
 
     platform.fetch(partition, asset, out)
+
+
+@app.command()
+def launch(
+    job: Annotated[str, typer.Argument(help="ingest, plan_corpus, train_video, ...; a wrong name lists them.")],
+    partition: Annotated[str | None, typer.Argument(help="A partition key; none for a job of the corpus.")] = None,
+) -> None:
+    """Run a job: in Dagster's queue if its daemon is running, else here."""
+    from sam2_assets.cli import platform
+
+    raise typer.Exit(platform.launch(job, partition))
 
 
 @app.command()
@@ -160,7 +173,7 @@ def settings(
 def approve(
     partition: Name,
     by: Annotated[str | None, typer.Option(help="Who approves; default: your user name.")] = None,
-    run: Annotated[bool, typer.Option(help="Then train, evaluate and package here.")] = False,
+    run: Annotated[bool, typer.Option(help="Then train, evaluate and package, as `launch` does.")] = False,
 ) -> None:
     """Approve the newest training plan of an export, or of the corpus."""
     from sam2_assets.cli import platform
@@ -178,10 +191,40 @@ def demo(
     raise typer.Exit(demonstration.run(seeds))
 
 
+def _no_traceback_of_ctrl_c() -> None:
+    """Keep libraries from printing where Ctrl-C met them; that it came is said once, at the end.
+
+    SQLAlchemy logs whatever interrupts the closing of a connection, Python what interrupts a destructor. Both go on to
+    raise or had nothing left to do.
+    """
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    otherwise = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            otherwise(unraisable)
+
+    sys.unraisablehook = hook
+
+
 def main() -> None:
-    """Run the command; a user error ends with one line on stderr and exit code 2."""
+    """Run the command; a user error ends with one line on stderr and exit code 2, Ctrl-C with one and 130."""
+    _no_traceback_of_ctrl_c()
     try:
         app()
+    except StoppedError as stopped:
+        _stopped(str(stopped))
+        raise SystemExit(EXIT_INTERRUPTED) from stopped
+    except SystemExit as ended:
+        # A sub-command that says nothing about Ctrl-C: Typer ends it quietly.
+        if ended.code == EXIT_INTERRUPTED:
+            _stopped(NOTHING)
+        raise
     except Sam2AssetsError as error:
         print(f"sam2-assets: {error}", file=sys.stderr)
         raise SystemExit(EXIT_UNREADABLE) from error
+
+
+def _stopped(words: str) -> None:
+    # On a line of its own: the terminal has just printed ^C.
+    print(f"{chr(10) if sys.stderr.isatty() else ''}sam2-assets: stopped; {words}", file=sys.stderr)

@@ -23,6 +23,7 @@ from sam2_assets.assets.lineage import current, recorded
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import UPLOAD_FINGERPRINT
 from sam2_assets.cli.instance import Platform, Say, add_partition, open_platform, run_here
+from sam2_assets.cli.interruption import kept
 from sam2_assets.evaluation import scoreboard
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE
@@ -160,7 +161,16 @@ def _made_from(platform: Platform, plan: Plan) -> bool:
 
 
 def run(seeds: int) -> int:
-    """The demo with so many seeds; the exit code."""
+    """The demo with so many seeds; the exit code.
+
+    Raises:
+        StoppedError: Ctrl-C.
+    """
+    with kept("every finished step is kept; make demo goes on, a training from its last checkpoint"):
+        return _run(seeds)
+
+
+def _run(seeds: int) -> int:
     clock, console = Clock(), Console()
     with open_platform() as platform:
         samples = _sample(clock)

@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 
 from sam2_assets.cli.app import EXIT_GATE, EXIT_UNREADABLE
+from sam2_assets.cli.outlook import ADAPTER, DATASET, PLAN, SPLITS, Hurdle, Outlook, outlook
 from sam2_assets.cli.printing import Lines
 from sam2_assets.errors import Sam2AssetsError, SettingsError
 from sam2_assets.exports import read_export
-from sam2_assets.pixels import now_and_then
-from sam2_assets.quality import CHECKS, Findings, Verdict, assess, report_page
+from sam2_assets.pixels import Progress, now_and_then
+from sam2_assets.quality import CHECKS, Findings, Severity, Stage, Verdict, assess, report_page
 from sam2_assets.settings import read_layer, resolve
+from sam2_assets.splitting.evidence import USED
 from sam2_assets.storage.folder import write_atomically
 from sam2_assets.tables import Tables
 
@@ -25,9 +27,15 @@ _MOST_EXAMPLES = 3
 
 
 def inspect_export(
-    archive: Path, video: Path | None, settings: Path | None, page: Path | None = None
-) -> tuple[dict[str, Any], Findings]:
-    """What ``inspect --json`` prints, and the findings behind it; the report as one HTML file if ``page`` is given.
+    archive: Path,
+    video: Path | None,
+    settings: Path | None,
+    page: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], Findings, Outlook | None]:
+    """What ``inspect --json`` prints, the findings behind it, and what lies ahead (None: its tables are unsound).
+
+    The report is written as one HTML file if ``page`` is given.
 
     Boxes are ``[x, y, w, h]`` floats in frame pixels, origin top left.
 
@@ -41,8 +49,8 @@ def inspect_export(
         )
     resolved = resolve([read_layer(settings)] if settings else []).settings
     with TemporaryDirectory(prefix="sam2-assets-") as folder:
-        raw = Path(folder)
-        progress = now_and_then(lambda done: print(f"{done} pictures read and measured", file=sys.stderr, flush=True))
+        raw, scratch = Path(folder, "raw"), Path(folder, "scratch")
+        raw.mkdir()
         read_export(archive, raw, video=video, settings=resolved.importing, progress=progress)
         tables = Tables.read(raw)
         findings = assess(tables, raw, resolved.quality)
@@ -50,29 +58,49 @@ def inspect_export(
         if page is not None:
             page.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(page, report_page(findings, tables, raw).encode("utf-8"))
+        sound = not findings.stopping(Stage.INSTRUCTION_DATASET)
+        ahead = outlook(raw, tables.video_id, resolved, scratch) if sound else None
+    return (
+        {
+            "video": record["video"],
+            "frames": [
+                {"frame_index": int(index), "time_s": float(time), "image": None if pd.isna(image) else str(image)}
+                for index, time, image in tables.frames[["frame_index", "time_s", "image"]].itertuples(index=False)
+            ],
+            "objects": [_object(row) for row in tables.objects.to_dict("records")],
+            "decisions": record["decisions"],
+            "repairs": record["repairs"],
+            "findings": [
+                {
+                    "check": verdict.check_id,
+                    "severity": str(verdict.severity),
+                    "passed": verdict.passed,
+                    "gates": str(verdict.gates) if verdict.gates else None,
+                    "count": verdict.count,
+                    "examples": list(verdict.examples),
+                    "remedy": verdict.remedy,
+                }
+                for verdict in findings.verdicts
+                if verdict.count or not verdict.passed
+            ]
+            + [_ahead(hurdle) for hurdle in (ahead.hurdles if ahead else ())],
+        },
+        findings,
+        ahead,
+    )
+
+
+def _ahead(hurdle: Hurdle) -> dict[str, Any]:
+    """A gate of a later station as an entry of ``findings``."""
     return {
-        "video": record["video"],
-        "frames": [
-            {"frame_index": int(index), "time_s": float(time), "image": None if pd.isna(image) else str(image)}
-            for index, time, image in tables.frames[["frame_index", "time_s", "image"]].itertuples(index=False)
-        ],
-        "objects": [_object(row) for row in tables.objects.to_dict("records")],
-        "decisions": record["decisions"],
-        "repairs": record["repairs"],
-        "findings": [
-            {
-                "check": verdict.check_id,
-                "severity": str(verdict.severity),
-                "passed": verdict.passed,
-                "gates": str(verdict.gates) if verdict.gates else None,
-                "count": verdict.count,
-                "examples": list(verdict.examples),
-                "remedy": verdict.remedy,
-            }
-            for verdict in findings.verdicts
-            if verdict.count or not verdict.passed
-        ],
-    }, findings
+        "check": hurdle.check,
+        "severity": str(Severity.ERROR),
+        "passed": False,
+        "gates": hurdle.gates,
+        "count": 1,
+        "examples": [hurdle.message],
+        "remedy": hurdle.remedy,
+    }
 
 
 def _object(row: dict[Any, Any]) -> dict[str, Any]:
@@ -88,8 +116,11 @@ def _object(row: dict[Any, Any]) -> dict[str, Any]:
 
 def run(archive: Path, video: Path | None, settings: Path | None, page: Path | None, *, as_json: bool) -> int:
     """Print the inspection; the exit code says how it ended (see ``sam2-assets inspect --help``)."""
+    # Whoever reads stderr by program gets the error and nothing else.
+    stream = sys.stdout if not as_json else sys.stderr if sys.stderr.isatty() else None
+    progress = now_and_then(lambda done: print(f"{done} pictures read and measured", file=stream, flush=True))
     try:
-        report, findings = inspect_export(archive, video, settings, page)
+        report, findings, ahead = inspect_export(archive, video, settings, page, progress if stream else None)
     except Sam2AssetsError as error:
         print(f"sam2-assets: {error}", file=sys.stderr)
         if as_json:
@@ -100,10 +131,11 @@ def run(archive: Path, video: Path | None, settings: Path | None, page: Path | N
     else:
         lines = Lines()
         _say_what_it_holds(lines, archive, report)
-        _say_what_was_found(lines, findings)
+        _say_what_was_found(lines, findings, ahead)
         if page is not None:
             lines.say(f"report: {page}", gap=True)
-    return EXIT_GATE if any(verdict.stops for verdict in findings.verdicts) else 0
+    stopped = any(verdict.stops for verdict in findings.verdicts) or (ahead is not None and ahead.hurdles)
+    return EXIT_GATE if stopped else 0
 
 
 def _say_what_it_holds(lines: Lines, archive: Path, report: dict[str, Any]) -> None:
@@ -129,15 +161,43 @@ def _say_what_it_holds(lines: Lines, archive: Path, report: dict[str, Any]) -> N
             lines.say(f"{repair['what']} ({repair['count']}): {repair['why']}", indent=2)
 
 
-def _say_what_was_found(lines: Lines, findings: Findings) -> None:
-    shown = [verdict for verdict in findings.verdicts if verdict.count or not verdict.passed]
+def _say_what_was_found(lines: Lines, findings: Findings, ahead: Outlook | None) -> None:
+    found = [verdict for verdict in findings.verdicts if verdict.count or not verdict.passed]
     weight = {"error": 0, "warning": 1, "info": 2}
-    for verdict in sorted(shown, key=lambda v: (weight[str(v.severity)], -v.count)):
+    for verdict in sorted(found, key=lambda v: (weight[str(v.severity)], -v.count)):
         _say_verdict(lines, verdict)
-    for stage in findings.stages:
-        stopping = findings.stopping(stage)
-        words = f"stopped by {', '.join(v.check_id for v in stopping)}" if stopping else "nothing found that stops it"
-        lines.say(f"{stage}: {words}", style="bold red" if stopping else "green", gap=stage is findings.stages[0])
+    for hurdle in ahead.hurdles if ahead else ():
+        _say_hurdle(lines, hurdle)
+    stopping = {str(stage): [v.check_id for v in findings.stopping(stage)] for stage in findings.stages}
+    for hurdle in ahead.hurdles if ahead else ():
+        stopping.setdefault(hurdle.gates, []).append(hurdle.check)
+    lines.say("what would stop it", style="bold", gap=True)
+    if ahead is None:
+        lines.say(f"{DATASET}: stopped by {', '.join(stopping[DATASET])}; what follows could not be measured", indent=2)
+        return
+    if ahead.counts:
+        shown = [(name, count) for name, count in ahead.counts.items() if count or name in USED]
+        lines.say(f"splits: {', '.join(f'{count} {name}' for name, count in shown)} frames", indent=2)
+    for station in (DATASET, SPLITS, PLAN, ADAPTER):
+        by = stopping.get(station, [])
+        if station == SPLITS and not by:
+            continue
+        words = f"stopped by {', '.join(by)}" if by else "nothing found that stops it"
+        if station == ADAPTER and not ahead.plan_complete:
+            words += "; memory, time and cost were not measured: the settings name no base model on this machine"
+        lines.say(f"{station}: {words}", style="bold red" if by else "green", indent=2)
+
+
+def _say_hurdle(lines: Lines, hurdle: Hurdle) -> None:
+    lines.say(f"error {hurdle.check}: stops {hurdle.gates}", style="bold red", gap=True)
+    lines.say(hurdle.message, indent=2)
+    lines.say(f"to do: {hurdle.remedy}", indent=2)
+    if hurdle.settings:
+        lines.say(f"or ask for less, in a settings file: {', '.join(hurdle.settings).replace('=', ': ')}", indent=2)
+    if hurdle.check == "enough_samples":
+        lines.say(
+            "or use it within the corpus only, which takes short videos too: sam2-assets launch plan_corpus", indent=2
+        )
 
 
 def _say_verdict(lines: Lines, verdict: Verdict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import dagster as dg
 from dagster._core.events import DagsterEventType as Event
 
 from sam2_assets.assets.child_process import COMMAND, STARTED_BY
+from sam2_assets.cli.activity import PROCESS, bury_the_dead, failure_reasons, this_process, was_interrupted
+from sam2_assets.cli.interruption import for_us_alone
 from sam2_assets.definitions import build_definitions
 from sam2_assets.errors import SettingsError
 from sam2_assets.partitions import videos
@@ -22,6 +25,7 @@ from sam2_assets.resources.store import default_root
 
 _HOME = "DAGSTER_HOME"
 _DAEMON_SILENT_AFTER_S = 90
+_LOOK_S = 0.5
 
 
 @dataclass
@@ -64,6 +68,7 @@ def open_platform() -> Iterator[Platform]:
     os.chdir(home)
     try:
         with dg.DagsterInstance.get() as instance:
+            bury_the_dead(instance)
             root = default_root()
             yield Platform(instance, StoreResource(root=root), build_definitions(root))
     finally:
@@ -72,8 +77,6 @@ def open_platform() -> Iterator[Platform]:
 
 def daemon_is_up(instance: dg.DagsterInstance) -> bool:
     """Whether a daemon that evaluates sensors gave a sign of life lately."""
-    import time
-
     beat = instance.get_daemon_heartbeats().get("SENSOR")
     return beat is not None and time.time() - beat.timestamp < _DAEMON_SILENT_AFTER_S
 
@@ -84,13 +87,18 @@ def add_partition(instance: dg.DagsterInstance, partition: str) -> None:
 
 
 def run_here(platform: Platform, job: str, partition: str | None, say: Say) -> Outcome:
-    """Execute a job in this process, saying one line a step. Concurrency pools are the daemon's and do not hold here.
+    """Execute a job in this process, saying one line a step.
+
+    Concurrency pools are the daemon's and do not hold here; for the GPU there is ``workarea.gpu_turn``.
 
     Args:
         platform: where it is recorded.
         job: its name.
         partition: its partition key, or None.
         say: takes each line.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was running was told to stop and has stopped.
     """
     definition = platform.definitions.resolve_job_def(job)
     run_id = str(uuid.uuid4())
@@ -99,34 +107,38 @@ def run_here(platform: Platform, job: str, partition: str | None, say: Say) -> O
     reporter = threading.Thread(target=_report, args=(platform.instance, run_id, say, done), daemon=True)
     reporter.start()
     try:
-        result = definition.execute_in_process(
-            instance=platform.instance,
-            partition_key=partition,
-            run_config=quiet,
-            raise_on_error=False,
-            run_id=run_id,
-            tags={STARTED_BY: COMMAND},
-        )
+        with for_us_alone():
+            result = definition.execute_in_process(
+                instance=platform.instance,
+                partition_key=partition,
+                run_config=quiet,
+                raise_on_error=False,
+                run_id=run_id,
+                tags={STARTED_BY: COMMAND, PROCESS: this_process()},
+            )
+    except dg.DagsterExecutionInterruptedError as error:
+        raise KeyboardInterrupt from error
     finally:
         done.set()
         reporter.join()
+    if was_interrupted(platform.instance, run_id):
+        raise KeyboardInterrupt
     return Outcome(run_id, result.success, failure_reasons(platform.instance, run_id))
 
 
-def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """One line for every failed step of a run: the sentence of the error that caused it."""
-    reasons = []
-    for entry in instance.all_logs(run_id, of_type=Event.STEP_FAILURE):
-        data = entry.get_dagster_event().step_failure_data
-        given = data.user_failure_data.description if data.user_failure_data else None
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        text = given or (error.message.strip().splitlines()[-1] if error else "failed")
-        if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-            text = "cancelled. Run it again: a training resumes from its last checkpoint"
-        reasons.append(f"{entry.step_key}: {text}")
-    return reasons
+def follow(platform: Platform, run_id: str, say: Say) -> Outcome:
+    """Say what happens in a run that others execute, until it has ended."""
+    done = threading.Event()
+    reporter = threading.Thread(target=_report, args=(platform.instance, run_id, say, done), daemon=True)
+    reporter.start()
+    try:
+        while (run := platform.instance.get_run_by_id(run_id)) is not None and not run.is_finished:
+            time.sleep(_LOOK_S)
+    finally:
+        done.set()
+        reporter.join()
+    success = run is not None and run.status is dg.DagsterRunStatus.SUCCESS
+    return Outcome(run_id, success, failure_reasons(platform.instance, run_id))
 
 
 class Say:
@@ -141,15 +153,18 @@ class Say:
 
 
 def _report(instance: dg.DagsterInstance, run_id: str, say: Say, done: threading.Event) -> None:
-    seen = 0
+    cursor: str | None = None
     while True:
-        last = done.wait(0.5)
-        entries = instance.all_logs(run_id)
-        for entry in entries[seen:]:
-            line = _line(entry)
-            if line:
-                say(line)
-        seen = len(entries)
+        last = done.wait(_LOOK_S)
+        while True:
+            page = instance.get_records_for_run(run_id, cursor=cursor)
+            cursor = page.cursor
+            for record in page.records:
+                line = _line(record.event_log_entry)
+                if line:
+                    say(line)
+            if not page.has_more:
+                break
         if last:
             return
 
@@ -161,6 +176,8 @@ def _line(entry: dg.EventLogEntry) -> str | None:
     if event.event_type is Event.STEP_SUCCESS:
         seconds = event.step_success_data.duration_ms / 1000
         return f"  {event.step_key} ({seconds:.1f} s)"
+    if event.event_type is Event.RUN_ENQUEUED:
+        return "  in the queue"
     if event.event_type is Event.ASSET_CHECK_EVALUATION:
         evaluation = event.asset_check_evaluation_data
         if not evaluation.passed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sam2_assets.cli.interruption import kept
 from sam2_assets.errors import DatasetError
 from sam2_assets.exports import read_export
 from sam2_assets.instructions import InstructionSettings, build_dataset, write_view
@@ -17,7 +18,8 @@ from sam2_assets.tables import Tables
 def write_sample_exports(out: Path, videos: int, seed: int) -> None:
     """Write the sample into a folder, saying what was written."""
     out.mkdir(parents=True, exist_ok=True)
-    made = write_sample(out, seed=seed, videos=videos, on_progress=lambda line: print(line, flush=True))
+    with kept(f"what was drawn so far is in {out}; the same command draws all of it again"):
+        made = write_sample(out, seed=seed, videos=videos, on_progress=lambda line: print(line, flush=True))
     print(f"{len(made)} exports with their source videos in {out}")
     print(f"next: sam2-assets inspect {made[0].export} --video {made[0].source}")
 
@@ -31,7 +33,8 @@ def convert(archive: Path, to: str, out: Path, video: Path | None, settings: Pat
         SettingsError: an unknown format, or a settings file that cannot be followed.
     """
     resolved = resolve([read_layer(settings)] if settings else []).settings
-    with TemporaryDirectory(prefix="sam2-assets-") as scratch:
+    unfinished = kept(f"{out} may hold a part: remove it before the next try")
+    with unfinished, TemporaryDirectory(prefix="sam2-assets-") as scratch:
         raw, dataset = Path(scratch, "raw"), Path(scratch, "dataset")
         raw.mkdir()
         dataset.mkdir()

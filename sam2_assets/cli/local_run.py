@@ -22,6 +22,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sam2_assets.cli.interruption import kept
 from sam2_assets.cli.local import require_sound_tables
 from sam2_assets.errors import GateError, SettingsError
 from sam2_assets.evaluation.job import EvaluationJob
@@ -133,7 +134,8 @@ def _prepare(path: Path) -> PreparedRun:
     table = read_splits(splits)
     for gate in (no_leakage(table, settings.splitting), enough_samples(table, settings.splitting)):
         if not gate.passed:
-            raise GateError("gate_failed", gate.message, file=str(splits), remedy=gate.remedy)
+            less = f" Or ask for less: {', '.join(gate.settings)}." if gate.settings else ""
+            raise GateError("gate_failed", gate.message, file=str(splits), remedy=f"{gate.remedy}{less}")
     return PreparedRun(settings, splits, datasets, imports, out)
 
 
@@ -203,14 +205,22 @@ def _make_plan(run: PreparedRun) -> Plan:
 
 def plan(path: Path) -> int:
     """Prepare the data of a run file and print its plan; exit code 3 where a check of the plan fails."""
-    return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
+    with kept("the exports that were read are kept; the same command goes on"):
+        return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
 
 
 def _child(job: JobFile, out: Path) -> None:
     """Run a child to its end; where it fails it has said why, and its exit code becomes the command's."""
     file = out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
     job.write(file)
-    code = subprocess.run([sys.executable, "-m", job.CHILD, str(file)], check=False).returncode
+    child = subprocess.Popen([sys.executable, "-m", job.CHILD, str(file)])
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        # A terminal sends Ctrl-C to both; a child that was told twice only stops once.
+        child.terminate()
+        child.wait()
+        raise
     if code:
         raise SystemExit(code)
 
@@ -220,7 +230,13 @@ def train(path: Path) -> int:
 
     Raises:
         SystemExit: with the exit code of the child that failed.
+        StoppedError: Ctrl-C.
     """
+    with kept("what was finished is kept; the same command goes on, a training from its last checkpoint"):
+        return _train(path)
+
+
+def _train(path: Path) -> int:
     run = _prepare(path)
     made = _make_plan(run)
     if not made.passed:

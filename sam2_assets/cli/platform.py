@@ -1,75 +1,34 @@
-"""Commands for people whose files are on their laptop: submit, status, fetch, settings, approve."""
+"""Commands for people whose files are on their laptop: submit, fetch, settings, approve, launch."""
 
 from __future__ import annotations
 
 import getpass
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import dagster as dg
 import yaml
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from sam2_assets import inbox
-from sam2_assets.approvals import approval_of
 from sam2_assets.approvals import approve as record_approval
-from sam2_assets.assets.lineage import Materialized, current
-from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
-from sam2_assets.checks.gates import verdict
-from sam2_assets.checks.verdicts import WAIVABLE, waiver_command
-from sam2_assets.cli.instance import (
-    Outcome,
-    Platform,
-    Say,
-    add_partition,
-    daemon_is_up,
-    failure_reasons,
-    open_platform,
-    run_here,
-)
-from sam2_assets.cli.printing import Lines
+from sam2_assets.assets.lineage import current
+from sam2_assets.cli.activity import CORPUS_NAME
+from sam2_assets.cli.instance import Outcome, Platform, daemon_is_up, open_platform
+from sam2_assets.cli.interruption import kept
+from sam2_assets.cli.launching import check_job, execute
+from sam2_assets.cli.targets import STATIONS, has_station, require_known, scope_of
 from sam2_assets.errors import SettingsError, StoreError
+from sam2_assets.exports import read_export
+from sam2_assets.pixels import now_and_then
 from sam2_assets.quality import refuse_pointless_waivers
 from sam2_assets.resources.store import settings_file
-from sam2_assets.settings import Layer, describe, parse_layer, read_layer, resolve
+from sam2_assets.settings import PROJECT_FILE, Layer, describe, parse_layer, read_layer, resolve
 from sam2_assets.storage import Storage
-from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
-
-STATIONS = (
-    "raw_export",
-    "instruction_dataset",
-    "quality_report",
-    "splits",
-    "training_plan",
-    "lora_adapter",
-    "evaluation",
-    "model_card",
-    "deploy_image",
-)
-_CORPUS_NAME = "corpus"
-
-
-def _scope(name: str) -> tuple[Scope, str | None]:
-    return (CORPUS, None) if name == _CORPUS_NAME else (VIDEO, name)
-
-
-def _require_known(platform: Platform, name: str) -> tuple[Scope, str | None]:
-    scope, partition = _scope(name)
-    known = platform.instance.get_dynamic_partitions("videos")
-    if partition is not None and partition not in known:
-        close = ", ".join(sorted(known)[:10]) or "none yet; submit an export first"
-        raise StoreError(
-            "unknown_partition",
-            "there is no such partition",
-            field="partition",
-            value=name,
-            remedy=f"One of: {close}; or `corpus`.",
-        )
-    return scope, partition
+from sam2_assets.training.plan import PLAN_FILE, Plan
 
 
 def submit(archive: Path, video: Path | None, settings: Path | None) -> int:
@@ -77,15 +36,38 @@ def submit(archive: Path, video: Path | None, settings: Path | None) -> int:
     with open_platform() as platform:
         if settings is not None:
             _refuse_bad(read_layer(settings))
-        upload = inbox.submit(platform.store.open().inbox, archive, video=video, settings=settings)
-        print(f"{upload.object_key} is in the inbox: partition {upload.partition}")
-        if daemon_is_up(platform.instance):
-            print("The inbox sensor starts the line within half a minute.")
-            print(f"next: sam2-assets status {upload.partition}")
-            return 0
-        print("No daemon is running (make ui starts one); running the line here.")
-        add_partition(platform.instance, upload.partition)
-        return _finish(run_here(platform, "ingest", upload.partition, Say()), upload.partition)
+        _refuse_unreadable(platform, archive, video, settings)
+        with kept("`sam2-assets status` says whether the export is in the inbox; the same command goes on"):
+            upload = inbox.submit(platform.store.open().inbox, archive, video=video, settings=settings)
+        again = f"sam2-assets launch ingest {upload.partition}"
+        with kept(f"the export is in the inbox. Go on with: {again}"):
+            print(f"{upload.object_key} is in the inbox: partition {upload.partition}")
+            if daemon_is_up(platform.instance):
+                print("The inbox sensor starts the line within half a minute.")
+                print(f"next: sam2-assets status {upload.partition}")
+                return 0
+            return _finish(execute(platform, "ingest", upload.partition, again), upload.partition)
+
+
+def _refuse_unreadable(platform: Platform, archive: Path, video: Path | None, settings: Path | None) -> None:
+    """Read the export as the import will: what cannot be read never reaches the inbox, nor replaces what lies there.
+
+    Raises:
+        ExportError: whatever is wrong with the files.
+        SettingsError: in one of the settings files that will hold for it.
+    """
+    opened = platform.store.open()
+    inbox.refuse_unfit(opened.inbox, archive, video=video, settings=settings)
+    own = opened.inbox.read(inbox.settings_name_of(archive))
+    layers = [
+        parse_layer(opened.files.read(PROJECT_FILE), opened.files.shown(PROJECT_FILE)),
+        read_layer(settings) if settings else parse_layer(own, opened.inbox.shown(inbox.settings_name_of(archive))),
+    ]
+    chosen = resolve(layers).settings.importing
+    progress = now_and_then(lambda done: print(f"{done} pictures read", flush=True))
+    with TemporaryDirectory(prefix="sam2-assets-") as folder:
+        read = read_export(archive, Path(folder), video=video, settings=chosen, progress=progress)
+    print(f"{archive.name} is readable: {read.frames} annotated frames, {read.objects} annotations")
 
 
 def _finish(outcome: Outcome, name: str) -> int:
@@ -95,117 +77,6 @@ def _finish(outcome: Outcome, name: str) -> int:
     return 0 if outcome.success else 2
 
 
-def _furthest(platform: Platform, scope: Scope, partition: str | None) -> dict[str, Materialized]:
-    found = {name: current(platform.instance, scope.key(name), partition) for name in STATIONS if _exists(scope, name)}
-    return {name: at for name, at in found.items() if at is not None}
-
-
-def _exists(scope: Scope, name: str) -> bool:
-    return scope.partitions is not None or name in STATIONS[STATIONS.index("splits") :]
-
-
-def _last_failure(platform: Platform, partition: str | None) -> list[str]:
-    if partition is None:
-        return []
-    tags = {"dagster/partition": partition}
-    runs = platform.instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
-    return failure_reasons(platform.instance, runs[0].run_id) if runs and runs[0].is_failure else []
-
-
-@dataclass(frozen=True)
-class ClosedGate:
-    """A gate that did not pass on the newest data: what it says, what to do, and whether it can be waived."""
-
-    name: str
-    message: str
-    remedy: str
-    waivable: bool
-
-
-def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materialized]) -> list[ClosedGate]:
-    gated = {"raw_export": scope.table_gates, "splits": scope.split_gates, "training_plan": scope.plan_gates}
-    closed = []
-    for station, gates in gated.items():
-        if station not in made:
-            continue
-        for gate in gates:
-            record = verdict(platform.instance, gate, made[station])
-            if record is not None and record.evaluation is not None and not record.evaluation.passed:
-                said = {name: str(value.value) for name, value in record.evaluation.metadata.items()}
-                waivable = scope.partitions is not None and gate.name in WAIVABLE
-                closed.append(ClosedGate(gate.name, said.get("message", ""), said.get("remedy", ""), waivable))
-    return closed
-
-
-def _plan_waits(platform: Platform, made: Mapping[str, Materialized]) -> bool:
-    if "training_plan" not in made or "lora_adapter" in made:
-        return False
-    opened = platform.store.open()
-    plan = Plan.read(opened.open(made["training_plan"].ref) / PLAN_FILE)
-    return needs_approval(plan) and approval_of(opened.files, plan.plan_hash) is None
-
-
-def status(name: str | None) -> None:
-    """Print where every export and the corpus stand, or one of them in detail."""
-    console = Console()
-    with open_platform() as platform:
-        if name is not None:
-            scope, partition = _require_known(platform, name)
-            _print_one(console, platform, scope, partition, name)
-            return
-        table = Table(Column("partition", no_wrap=True), "export", "reached", "what it waits for")  # keys are copied
-        uploads = {u.partition: u.object_key for u in inbox.scan(platform.store.open().inbox)}
-        for partition in sorted({*platform.instance.get_dynamic_partitions("videos"), *uploads}):
-            made = _furthest(platform, VIDEO, partition)
-            table.add_row(
-                partition, uploads.get(partition, "gone"), _reached(made), _waits(platform, VIDEO, partition, made)
-            )
-        made = _furthest(platform, CORPUS, None)
-        table.add_row(_CORPUS_NAME, "", _reached(made), _waits(platform, CORPUS, None, made))
-        console.print(table)
-
-
-def _reached(made: Mapping[str, Materialized]) -> str:
-    return next((name for name in reversed(STATIONS) if name in made), "nothing yet")
-
-
-def _waits(platform: Platform, scope: Scope, partition: str | None, made: Mapping[str, Materialized]) -> str:
-    failures, closed = _last_failure(platform, partition), _closed_gates(platform, scope, made)
-    if closed:
-        return "; ".join(f"gate {gate.name}" for gate in closed)
-    if failures:
-        return failures[0]
-    if _plan_waits(platform, made):
-        return f"approval: sam2-assets approve {partition or _CORPUS_NAME}"
-    return ""
-
-
-def _print_one(console: Console, platform: Platform, scope: Scope, partition: str | None, name: str) -> None:
-    made = _furthest(platform, scope, partition)
-    table = Table("asset", "version", "bytes at")
-    for station in STATIONS:
-        if _exists(scope, station):
-            at = made.get(station)
-            table.add_row(station, at.ref.sha256[:12] if at else "-", at.ref.path if at else "")
-    console.print(table)
-    lines = Lines()
-    closed = _closed_gates(platform, scope, made)
-    for gate in closed:
-        lines.say(f"gate {gate.name}: {gate.message}", style="red")
-        lines.say(f"to do: {gate.remedy}", indent=2)
-        if gate.waivable:
-            lines.say("or accept it, with a reason that the model card will print:", indent=2)
-            lines.command(waiver_command(gate.name, name), indent=4)
-    if closed and partition is not None:
-        lines.say("after a change: submit the export again; with make ui running, the inbox sensor sees it.")
-    # A step that met a closed gate would only repeat it.
-    for reason in _last_failure(platform, partition):
-        if not any(gate.name in reason for gate in closed):
-            lines.say(f"failed: {reason}", style="red")
-    if _plan_waits(platform, made):
-        console.print(f"next: sam2-assets approve {name}")
-
-
 def fetch(name: str, asset: str, out: Path) -> None:
     """Copy the newest version of an artifact into ``out``, complete or not at all.
 
@@ -213,8 +84,8 @@ def fetch(name: str, asset: str, out: Path) -> None:
         StoreError: ``unknown_asset``, ``not_materialized`` or ``folder_in_the_way``.
     """
     with open_platform() as platform:
-        scope, partition = _require_known(platform, name)
-        if asset not in STATIONS or not _exists(scope, asset):
+        scope, partition = require_known(platform, name)
+        if asset not in STATIONS or not has_station(scope, asset):
             raise StoreError(
                 "unknown_asset",
                 "there is no such asset",
@@ -252,7 +123,7 @@ def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None
         console.print(table)
         return
     with open_platform() as platform:
-        _, partition = _scope(name)
+        _, partition = scope_of(name)
         if changes:
             files = platform.store.open().files
             _change(files, settings_file(files, partition), changes)
@@ -303,9 +174,9 @@ def _change(files: Storage, sidecar: str, changes: Sequence[str]) -> None:
 
 
 def approve(name: str, by: str | None, *, run: bool) -> int:
-    """Record the approval of the newest plan; with ``run``, execute it here."""
+    """Record the approval of the newest plan; with ``run``, execute it."""
     with open_platform() as platform:
-        scope, partition = _require_known(platform, name)
+        scope, partition = require_known(platform, name)
         found = current(platform.instance, scope.key("training_plan"), partition)
         if found is None:
             raise StoreError(
@@ -324,7 +195,17 @@ def approve(name: str, by: str | None, *, run: bool) -> int:
             f"approved by {approval.approved_by}"
         )
         job = "train_corpus" if partition is None else "train_video"
+        again = f"sam2-assets approve {name} --run"
         if not run:
-            print(f"next: launch the job {job} in the UI, or: sam2-assets approve {name} --run")
+            print(f"next: launch the job {job} in the UI, or: {again}")
             return 0
-        return _finish(run_here(platform, job, partition, Say()), name)
+        with kept(f"the plan is approved. Go on with: {again}"):
+            return _finish(execute(platform, job, partition, again), name)
+
+
+def launch(job: str, partition: str | None) -> int:
+    """Run a job to its end: in Dagster's queue if its daemon is running, else here."""
+    with open_platform() as platform:
+        check_job(platform, job, partition)
+        again = " ".join(["sam2-assets launch", job, *([partition] if partition else [])])
+        return _finish(execute(platform, job, partition, again), partition or CORPUS_NAME)

@@ -47,7 +47,15 @@ class Advice:
     checks: tuple[Verdict, ...]
 
 
-def write_report(findings: Findings, tables: Tables, raw: Path, out: Path) -> None:
+def write_report(
+    findings: Findings,
+    tables: Tables,
+    raw: Path,
+    out: Path,
+    *,
+    partition: str = "PARTITION",
+    remarks: Sequence[str] = (),
+) -> None:
     """Write ``findings.parquet``, ``findings.csv``, ``quality.json``, ``report.md``, ``report.html`` and ``pictures/``.
 
     The HTML needs nothing beside itself; the Markdown shows the files in ``pictures``. Same input, same bytes. Tables
@@ -58,15 +66,17 @@ def write_report(findings: Findings, tables: Tables, raw: Path, out: Path) -> No
         tables: of one video.
         raw: folder of the ``raw_export``.
         out: an existing folder.
+        partition: the video's key, for the commands that the report advises.
+        remarks: sentences about the video that cannot be known from itself, e.g. that another export shows it, too.
 
     Raises:
         DatasetError: ``import_record_unreadable``, as ``assess``.
     """
-    facts = _facts(findings, Context(tables, raw, findings.settings))
+    facts = _facts(findings, Context(tables, raw, findings.settings)) | {"partition": partition, "remarks": remarks}
     findings.table.to_parquet(out / FINDINGS_FILE, index=False)
     _write_csv(findings.table, out / CSV_FILE)
     summary = facts["summary"]
-    quality = {"video_id": summary.video_id, "counts": summary.counts, **findings.as_dict()}
+    quality = {"video_id": summary.video_id, "counts": summary.counts, "remarks": list(remarks), **findings.as_dict()}
     (out / QUALITY_FILE).write_text(json.dumps(quality, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     folder = out / PICTURES_FOLDER
     folder.mkdir()
@@ -92,6 +102,8 @@ def _facts(findings: Findings, context: Context) -> dict[str, Any]:
     shown = gallery.timeline if gallery else None
     classes = class_rows(context)
     return {
+        "partition": "PARTITION",
+        "remarks": (),
         "findings": findings,
         "summary": summarise(context),
         "count_names": COUNT_NAMES,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,12 +124,37 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[tuple[int, SampleVideo]]:
         return
     # Spawned, not forked: the caller may hold threads (Dagster's, OpenCV's) that a fork would break.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        pending = {pool.submit(_write_video, job): job.video for job in jobs}
-        for done in as_completed(pending):
-            yield pending[done], done.result()
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_start_worker) as pool:
+        with _deaf_to_ctrl_c():
+            pending = {pool.submit(_write_video, job): job.video for job in jobs}
+        try:
+            for done in as_completed(pending):
+                yield pending[done], done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    """One thread a process; and Ctrl-C, which a terminal sends to all of them, ends it without a word."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C until they are ready to obey it: half started, they would print a traceback.
+
+    Only the main thread may say so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _write_video(job: _Job) -> SampleVideo:

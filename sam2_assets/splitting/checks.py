@@ -9,16 +9,21 @@ import pandas as pd
 from sam2_assets.splitting.duplicates import count_alike
 from sam2_assets.splitting.evidence import UNUSED, count_within_gap, split_counts
 from sam2_assets.splitting.settings import SplitSettings
+from sam2_assets.splitting.ways_out import ways_out
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate measured; ``remedy`` is empty when it passed."""
+    """What a gate measured; ``remedy`` is empty when it passed.
+
+    ``settings`` are changes ``section.field=value`` with which, together, the same frames would pass.
+    """
 
     passed: bool
     numbers: dict[str, int | float]
     message: str
     remedy: str
+    settings: tuple[str, ...] = ()
 
 
 def no_leakage(table: pd.DataFrame, settings: SplitSettings) -> GateResult:
@@ -90,10 +95,10 @@ def enough_samples(table: pd.DataFrame, settings: SplitSettings) -> GateResult:
     lacking = [f"{name} has {counts[name]} of {least}" for name, least in wanted.items() if counts[name] < least]
     if lacking:
         whole = counts["train"] > 0 and not counts["val"] + counts["test"]
-        return GateResult(
-            False,
-            numbers,
-            f"too few frames: {', '.join(lacking)}" + (": corpus only, all its frames train there" if whole else ""),
-            "Export more frames (a higher frame rate or a longer video), or train this video within the corpus.",
+        ways = ways_out(table, settings)
+        more = ", or ".join(ways.more_frames) or "submit more videos, longer ones or at a higher frame rate"
+        message = f"too few frames: {', '.join(lacking)}" + (
+            ": corpus only, all its frames train there" if whole else ""
         )
+        return GateResult(False, numbers, message, f"{more[0].upper()}{more[1:]}.", ways.settings)
     return GateResult(True, numbers, ", ".join(f"{counts[name]} {name}" for name in wanted) + " frames", "")

@@ -51,6 +51,12 @@ def split_counts(table: pd.DataFrame) -> dict[str, int]:
     return {name: counts[name] for name in (*USED, *UNUSED)}
 
 
+def too_uniform(splits: Sequence[str], settings: SplitSettings) -> bool:
+    """Whether a video's frames, near-duplicates dropped, are too few or miss a split, so that it should train whole."""
+    kept = sum(split in USED for split in splits) / len(splits)
+    return kept < settings.min_kept_share or not set(USED) <= set(splits)
+
+
 def naive_random_leakage(table: pd.DataFrame, settings: SplitSettings) -> dict[str, Any]:
     """The leakage that shuffling the same frames would have had (guards and all, ratios as set)."""
     order = np.random.default_rng(settings.seed).permutation(len(table))

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sam2_assets.errors import DatasetError, SettingsError
 from sam2_assets.splitting.custom import CustomFile
 from sam2_assets.splitting.duplicates import DUPLICATE, drop_alike, dropped_evidence
-from sam2_assets.splitting.evidence import BALANCED_POINTS, USED, balance, leakage, majority, split_counts
+from sam2_assets.splitting.evidence import BALANCED_POINTS, USED, balance, leakage, majority, split_counts, too_uniform
 from sam2_assets.splitting.facts import Member, Source, describe, write_members
 from sam2_assets.splitting.labels import label_findings
 from sam2_assets.splitting.repeats import Distinct, one_a_video
@@ -119,7 +119,7 @@ def _without_the_uniform(assigned: Assigned, members: Sequence[Member], settings
         frames = member.frames.assign(video_id=member.video_id)
         splits, dropped = drop_alike(frames, cut.splits, settings.near_duplicate_bits, settings.guard_gap_s)
         kept = sum(split in USED for split in splits) / len(splits)
-        if dropped and (kept < settings.min_kept_share or not set(USED) <= set(splits)):
+        if dropped and too_uniform(splits, settings):
             videos[member.partition] = all_train(
                 member.frames["time_s"].to_numpy(float),
                 f"{len(dropped)} of {len(splits)} frames look like a val or test frame and would be dropped: "

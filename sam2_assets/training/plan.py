@@ -154,7 +154,6 @@ def needs_approval(plan: Plan) -> bool:
 
 def _checks(config: TrainingConfig, data: DataIdentity, figures: Estimate) -> list[PlanCheck]:
     card, budget = config.card, config.budget
-    per_step = config.batch_size * config.gradient_accumulation
     return [
         _check(
             "fits_card",
@@ -168,6 +167,14 @@ def _checks(config: TrainingConfig, data: DataIdentity, figures: Estimate) -> li
             f"{figures.gpu_hours:g} of at most {budget.max_gpu_hours:g} GPU-hours ({figures.based_on})",
             "Lower epochs, max_steps or max_samples, or raise budget.max_gpu_hours.",
         ),
+        *data_checks(config, data),
+    ]
+
+
+def data_checks(config: TrainingConfig, data: DataIdentity) -> list[PlanCheck]:
+    """The conditions that need no base model: is there enough to train on and to validate with?"""
+    per_step = config.batch_size * config.gradient_accumulation
+    return [
         _check(
             "enough_training_samples",
             data.train_samples >= per_step,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sam2_assets.assets.forms import filled, form_of
 from sam2_assets.assets.scope import VIDEO
-from sam2_assets.cli.platform import STATIONS
+from sam2_assets.cli.targets import STATIONS
 from sam2_assets.definitions import build_definitions
 from sam2_assets.sample import SampleVideo
 from sam2_assets.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.checks.gates import verdict
-from sam2_assets.cli.platform import STATIONS
+from sam2_assets.cli.targets import STATIONS
 from sam2_assets.sample import SampleVideo
 from sam2_assets.store import MANIFEST
 from sam2_assets_tests.conftest import Home, TrainedHome, submit

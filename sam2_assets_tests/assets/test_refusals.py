@@ -59,10 +59,15 @@ def test_a_bad_export_is_refused_by_name_publishes_nothing_and_the_partition_sho
     assert inspected.stderr.count("\n") == 1
     assert words in inspected.stderr.lower()
     assert json.loads(inspected.stdout)["error"]["code"]
+    # The command refuses it at the door ...
     submitted = home.command("submit", bad)
-    assert submitted.returncode == 2
+    assert (submitted.returncode, submitted.stderr) == (2, inspected.stderr)
     with home.platform() as platform:
-        (upload,) = inbox.scan(platform.store.open().inbox)
+        assert inbox.scan(platform.store.open().inbox) == []
+        assert platform.instance.get_dynamic_partitions("videos") == []
+        # ... and one that was dropped into the folder by hand fails with the same sentence.
+        upload = inbox.submit(platform.store.open().inbox, bad)
+        assert not home.run(platform, "ingest", upload.partition).success
         assert current(platform.instance, VIDEO.key("raw_export"), upload.partition) is None
         assert not [p for p in (home.store / "artifacts").rglob("*") if p.is_file()]
         assert not list(tmp_path.parent.rglob("escaped.txt"))
@@ -75,9 +80,17 @@ def test_bad_input_never_loses_the_good_version(home: Home, tmp_path: Path, samp
         partition = submit(platform, sample_videos[0])
         assert home.run(platform, "ingest_to_splits", partition).success
         before = current(platform.instance, VIDEO.key("splits"), partition)
-        bad = corrupted(sample_videos[0].export, tmp_path / sample_videos[0].export.name)
-        platform.store.open().inbox.remove(sample_videos[0].source.name)
-        inbox.submit(platform.store.open().inbox, bad)
+        bad = negative_run(sample_videos[0].export, tmp_path / sample_videos[0].export.name)
+        files = platform.store.open().inbox
+        uploaded = {file.name: file.version for file in files.list()}
+        other_video = sample_videos[1].source
+        for arguments in [(bad, "--video", sample_videos[0].source), (sample_videos[0].export, "--video", other_video)]:
+            refused = home.command("submit", *arguments)
+            assert refused.returncode == 2, refused.stdout
+            assert refused.stderr.startswith("sam2-assets: ")
+            assert {file.name: file.version for file in files.list()} == uploaded
+        files.remove(sample_videos[0].source.name)
+        inbox.submit(files, bad)
         assert not home.run(platform, "ingest_to_splits", partition).success
         after = current(platform.instance, VIDEO.key("splits"), partition)
         assert before is not None

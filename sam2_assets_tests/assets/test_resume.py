@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from sam2_assets.cli.instance import Platform
 from sam2_assets.sample import SampleVideo
 from sam2_assets_tests.conftest import Home, approve_plan, new_home, submit
 
-# Enough that the training is still under way after five interruptions, on a fast machine too.
+# Enough that the training is still under way after six interruptions, on a fast machine too.
 STEPS = 600
 PATIENCE_S = 180.0
 # Dropout draws from the random state at every step, so that a resume which loses that state shows.
@@ -181,17 +182,33 @@ def test_training_that_was_killed_and_cancelled_in_every_way_ends_with_the_unint
         assert ended is not None
         assert ended.status is dg.DagsterRunStatus.CANCELED
 
-    # Ctrl-C in the terminal where the command trains.
+    # Ctrl-C in the terminal where the command trains, after a look at how far it is.
     fourth = max(planned.checkpoints)
     assert fourth > third
     with training(planned, planned.command(), beyond=fourth) as (process, child):
-        process.send_signal(signal.SIGINT)
+        shown = planned.home.command("status", planned.partition, check=True).stdout
+        assert re.search(
+            rf"running lora_adapter since \d\d:\d\d, step \d+ of {STEPS}, loss [\d.]+, about \d+ .* left", shown
+        )
+        os.killpg(process.pid, signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE_S)
         wait_for_end(planned, child)
-        assert process.returncode == 2, said
-        assert "failed: lora_adapter: cancelled. Run it again" in said
+        assert process.returncode == 130, said
+        last = said.splitlines()[-1]
+        assert last.startswith("sam2-assets: stopped; ")
+        assert last.endswith(f"Go on with: sam2-assets approve {planned.partition} --run")
         assert "Traceback" not in said
     assert max(planned.checkpoints) > fourth
+
+    # kill -9 of the command: nobody is left to say how the run ended, so the next command does.
+    fifth = max(planned.checkpoints)
+    with training(planned, planned.command(), beyond=fifth) as (process, child):
+        process.kill()
+        wait_for_end(planned, child)
+    shown = " ".join(planned.home.command("status", planned.partition, check=True).stdout.split())
+    assert re.search(
+        r"failed: train_video at [-0-9]+ [:0-9]+ \(run \w+\) the command that executed this run was killed", shown
+    )
 
     with planned.home.platform() as platform:
         resumed = train_alone(platform, planned.partition)

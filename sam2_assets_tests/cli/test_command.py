@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,33 @@ def test_inspect_of_painted_pictures_is_readable_but_a_gate_fails(small: Path, t
     assert not found["burnt_in_overlay"]["passed"]
 
 
+def test_inspect_tells_the_gates_that_come_later_and_the_way_out(small: Path, tmp_path: Path) -> None:
+    said = " ".join(command("inspect", small, cwd=tmp_path).stdout.split())
+    assert "training_plan: stopped by burnt_in_overlay, too_few_frames, enough_samples" in said
+    assert "lora_adapter: stopped by has_validation_samples;" in said
+    assert "splits: 4 train, 0 val, 0 test frames" in said
+    assert "Annotate about" in said
+    assert "sam2-assets launch plan_corpus" in said
+    as_json = json.loads(command("inspect", small, "--json", cwd=tmp_path).stdout)
+    found = {f["check"]: f for f in as_json["findings"]}
+    assert set(found["enough_samples"]) == set(found["burnt_in_overlay"])
+    assert (found["enough_samples"]["gates"], found["enough_samples"]["passed"]) == ("training_plan", False)
+    assert found["has_validation_samples"]["gates"] == "lora_adapter"
+
+
+def test_inspect_measures_the_whole_plan_where_the_settings_name_a_base_model(
+    sample_videos: list[SampleVideo], tiny_settings: str, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "chosen.yaml"
+    values = yaml.safe_load(tiny_settings)
+    values["training"]["card"] = {"memory_gib": 0.001}
+    chosen.write_text(yaml.safe_dump(values))
+    video = sample_videos[0]
+    done = command("inspect", video.export, "--video", video.source, "--settings", chosen, cwd=tmp_path)
+    assert done.returncode == 3, done.stdout
+    assert "lora_adapter: stopped by fits_card\n" in done.stdout
+
+
 def test_inspect_writes_the_report_as_one_page_on_request(small: Path, tmp_path: Path) -> None:
     page = tmp_path / "new folder" / "report.html"
     done = command("inspect", small, "--report", page, cwd=tmp_path)
@@ -127,8 +155,14 @@ def test_inspect_fits_80_columns_and_prints_a_label_as_it_is(tmp_path: Path, mon
 
 def test_inspect_obeys_a_settings_file_and_refuses_a_wrong_one(small: Path, tmp_path: Path) -> None:
     chosen = tmp_path / "chosen.yaml"
-    chosen.write_text("quality: {waivers: {burnt_in_overlay: a trial, too_few_frames: a trial}}")
-    assert command("inspect", small, "--settings", chosen, cwd=tmp_path).returncode == 0
+    chosen.write_text(
+        "quality: {waivers: {burnt_in_overlay: a trial, too_few_frames: a trial}}\n"
+        "splitting: {guard_gap_s: 0.001, min_train_frames: 1, min_val_frames: 1, min_test_frames: 1}\n"
+        "training: {batch_size: 1, gradient_accumulation: 1}\n"
+    )
+    done = command("inspect", small, "--settings", chosen, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("nothing found that stops it") == 3
     chosen.write_text("quality: {waivers: 3}")
     line = one_line(command("inspect", small, "--settings", chosen, cwd=tmp_path))
     assert f"{chosen}: quality.waivers = 3" in line
@@ -321,7 +355,7 @@ def test_submit_without_a_daemon_runs_the_line_here_and_status_tells_where_it_st
 ) -> None:
     home, partition, done = stopped
     assert done.returncode == 2, "a gate stops it"
-    assert "running the line here" in done.stdout
+    assert "running it here" in done.stdout
     assert "stops the line: burnt_in_overlay" in done.stdout
     assert f"next: sam2-assets status {partition}" in done.stdout
     listed = " ".join(home.command("status", check=True).stdout.split())
@@ -331,6 +365,9 @@ def test_submit_without_a_daemon_runs_the_line_here_and_status_tells_where_it_st
     assert "gate burnt_in_overlay: " in detail
     assert "Put the source video beside the export" in detail
     assert f'sam2-assets settings {partition} --set "quality.waivers.burnt_in_overlay=YOUR REASON"' in detail
+    assert "gate enough_samples: too few frames" in detail
+    assert "  sam2-assets launch plan_corpus\n" in detail
+    assert f"  sam2-assets launch ingest {partition}\n" in detail
     # Nobody can approve what was never planned.
     assert "no training plan yet" in one_line(home.command("approve", partition))
 
@@ -344,6 +381,10 @@ def test_submit_refuses_what_nobody_could_follow_before_it_is_in_the_inbox(
     wrong.write_text("splitting: {segments: 0}")
     assert "splitting.segments = 0" in one_line(home.command("submit", small, "--settings", wrong))
     assert "absent.zip" in one_line(home.command("submit", tmp_path / "absent.zip"))
+    no_export = tmp_path / "small.zip"
+    with zipfile.ZipFile(no_export, "w") as archive:
+        archive.writestr("holiday.txt", "sun")
+    assert "annotations.json" in one_line(home.command("submit", no_export))
     assert sorted((home.store / "inbox").iterdir()) == before
 
 
@@ -368,6 +409,8 @@ def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(subm
     written = sidecar.read_bytes()
     assert yaml.safe_load(written) == {"splitting": {"segments": 2}, "quality": {"waivers": {"speck": "fine: really"}}}
     assert "splitting.segments = 0" in one_line(home.command("settings", partition, "--set", "splitting.segments=0"))
+    line = one_line(home.command("settings", partition, "--set", "trainning.base_model=models/llava"))
+    assert "trainning.base_model = 'models/llava': there is no such setting. Did you mean training.base_model?" in line
     for change, words in [
         ("splitting.segment=3", "splitting.segment = 3"),
         ("segments=3", "section.field=value"),

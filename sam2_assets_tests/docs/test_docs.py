@@ -210,7 +210,7 @@ def shape(value: Any) -> Any:
 
 def test_the_json_example_of_inspect_has_the_shape_that_is_printed(sample_videos: list[SampleVideo]) -> None:
     (example,) = blocks(DOCS / "command.md", "json")
-    report, _ = inspect_export(sample_videos[0].export, sample_videos[0].source, None)
+    report, *_ = inspect_export(sample_videos[0].export, sample_videos[0].source, None)
     assert shape(json.loads(example)) == shape(report)
 
 

@@ -141,7 +141,8 @@ def test_frames_at_the_same_time_of_different_videos_are_no_leak() -> None:
 @pytest.mark.parametrize("short", ["train", "val", "test"])
 def test_enough_samples_names_the_split_that_lacks_frames(short: str) -> None:
     counts = {"train": 20, "val": 3, "test": 3} | {short: {"train": 19, "val": 2, "test": 2}[short]}
-    table = pd.DataFrame({"split": [name for name, count in counts.items() for _ in range(count)]})
+    splits = [name for name, count in counts.items() for _ in range(count)]
+    table = pd.DataFrame({"video_id": "a", "time_s": [i / 5 for i in range(len(splits))], "split": splits})
     gate = enough_samples(table, SETTINGS)
     assert not gate.passed
     assert f"{short} has {counts[short]} of" in gate.message

@@ -11,7 +11,7 @@ from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import CORPUS, PLAN_GATES, VIDEO, Scope
 from sam2_assets.automation.jobs import JOBS
 from sam2_assets.checks.gates import verdict
-from sam2_assets.cli.platform import STATIONS
+from sam2_assets.cli.targets import STATIONS
 from sam2_assets.definitions import defs
 from sam2_assets_tests.ui.browser import PATIENCE_MS, Screen
 from sam2_assets_tests.ui.conftest import ShownHome

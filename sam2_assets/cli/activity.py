@@ -1,0 +1,226 @@
+"""What runs and what waits in the queue, how far it is, and how the last run ended: from Dagster's records."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import DagsterEventType as Event
+from dagster._core.execution.stats import StepEventStatus
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN_STATUSES
+from dagster_shared.error import SerializableErrorInfo
+
+from sam2_assets.assets.child_process import COMMAND, STARTED_BY
+from sam2_assets.assets.scope import CORPUS
+from sam2_assets.automation.jobs import plan_corpus, train_corpus
+
+PARTITION = "dagster/partition"
+CORPUS_NAME = "corpus"
+PROCESS = "sam2_assets/process"
+"""Run tag by which a run that a command executes itself is known to be gone: host, process id, its start."""
+_CORPUS_JOBS = {plan_corpus.name, train_corpus.name}
+_MOST_RUNS = 500
+_LOOK_BACK = 500
+_UNDER_WAY = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+_STATES = {
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.STARTING: "starting",
+    dg.DagsterRunStatus.CANCELING: "stopping",
+}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One run that has not ended.
+
+    Args:
+        run_id: of it.
+        job: its name, as people launch it.
+        target: the partition key or ``corpus``; empty if it is about neither.
+        state: ``running``, ``starting``, ``stopping`` or ``queued``.
+        steps: those being executed.
+        since: seconds since the epoch.
+        progress: what the step's child told last.
+        told_at: when it did, seconds since the epoch.
+        pools: that it takes a slot of.
+    """
+
+    run_id: str
+    job: str
+    target: str
+    state: str
+    steps: tuple[str, ...]
+    since: float
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    told_at: float = 0.0
+    pools: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """E.g. ``running lora_adapter since 14:02, step 40 of 130, loss 1.21, about 6 min left``."""
+        what = ", ".join(self.steps) or self.job
+        clock = time.strftime(
+            "%H:%M" if time.time() - self.since < 12 * 3600 else "%Y-%m-%d %H:%M", time.localtime(self.since)
+        )
+        parts = [f"{self.state} {what} since {clock}", *self._progress()]
+        if self.state == "queued" and self.pools:
+            parts.append(f"needs a slot of pool {' and '.join(self.pools)}")
+        return ", ".join(parts)
+
+    def _progress(self) -> list[str]:
+        told, parts = self.progress, []
+        if "step" in told and "steps" in told:
+            parts.append(f"step {told['step']} of {told['steps']}")
+        elif "phase" in told:
+            parts.append(str(told["phase"]))
+        for name, words in (("loss", "loss"), ("validation_loss", "validation loss")):
+            if isinstance(told.get(name), float):
+                parts.append(f"{words} {told[name]:.3g}")
+        if isinstance(told.get("eta_s"), int | float):
+            left = max(0.0, float(told["eta_s"]) - (time.time() - self.told_at))
+            parts.append(f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left")
+        return parts
+
+
+def target_of(run: dg.DagsterRun) -> str:
+    """The partition key of a run, ``corpus``, or nothing."""
+    if PARTITION in run.tags:
+        return run.tags[PARTITION]
+    selected = {key.path[0] for key in run.asset_selection or ()}
+    return CORPUS_NAME if run.job_name in _CORPUS_JOBS or selected == set(CORPUS.prefix) else ""
+
+
+def under_way(instance: dg.DagsterInstance) -> list[Activity]:
+    """The runs that have not ended, oldest first."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY), limit=_MOST_RUNS)
+    return [_activity(instance, record) for record in reversed(records)]
+
+
+def _activity(instance: dg.DagsterInstance, record: dg.RunRecord) -> Activity:
+    run = record.dagster_run
+    state = _STATES.get(run.status, "queued")
+    job = "materialize" if run.job_name.startswith("__") else run.job_name
+    since = record.start_time or record.create_timestamp.timestamp()
+    concurrency = run.run_op_concurrency
+    pools = tuple(sorted(concurrency.all_pools or ())) if concurrency else ()
+    if state == "queued":
+        return Activity(run.run_id, job, target_of(run), state, (), since, pools=pools)
+    stats = instance.get_run_step_stats(run.run_id)
+    current = [s for s in stats if s.status is StepEventStatus.IN_PROGRESS or (s.start_time and not s.end_time)]
+    progress, told_at = _progress(instance, run.run_id, current[-1].start_time if current else None)
+    return Activity(
+        run.run_id,
+        job,
+        target_of(run),
+        state,
+        tuple(s.step_key.split("[")[0] for s in current),
+        since,
+        progress,
+        told_at,
+        pools,
+    )
+
+
+def _progress(instance: dg.DagsterInstance, run_id: str, since: float | None) -> tuple[dict[str, Any], float]:
+    """The newest observation of a run, unless it is of a step that has ended."""
+    found = instance.get_records_for_run(run_id, of_type=Event.ASSET_OBSERVATION, limit=1, ascending=False).records
+    if not found or since is None or found[0].timestamp < since:
+        return {}, 0.0
+    observation = found[0].event_log_entry.get_dagster_event().asset_observation_data.asset_observation
+    return {name: value.value for name, value in observation.metadata.items()}, found[0].timestamp
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How the last run of a target ended, if it did not end well; ``at`` in seconds since the epoch."""
+
+    run_id: str
+    job: str
+    at: float
+    reasons: tuple[str, ...]
+
+
+def last_failure(instance: dg.DagsterInstance, target: str) -> Failure | None:
+    """The newest run of a partition or the corpus that has ended, if it failed or was cancelled."""
+    one = target != CORPUS_NAME
+    chosen = dg.RunsFilter(tags={PARTITION: target} if one else {}, statuses=list(FINISHED_STATUSES))
+    # Only runs of partitions can be asked for: those of the corpus lie between them.
+    for record in instance.get_run_records(chosen, limit=1 if one else _LOOK_BACK):
+        run = record.dagster_run
+        if target_of(run) != target:
+            continue
+        if run.status is dg.DagsterRunStatus.SUCCESS:
+            return None
+        job = "materialize" if run.job_name.startswith("__") else run.job_name
+        return Failure(run.run_id, job, record.end_time or 0.0, tuple(failure_reasons(instance, run.run_id)))
+    return None
+
+
+def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """One line for every failed step of a run: the sentence of the error that caused it; else what ended the run."""
+    reasons = []
+    for entry in instance.all_logs(run_id, of_type=Event.STEP_FAILURE):
+        data = entry.get_dagster_event().step_failure_data
+        given = data.user_failure_data.description if data.user_failure_data else None
+        error = data.error
+        interrupted = error is not None and _interrupted(error)
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = given or (error.message.strip().splitlines()[-1] if error else "failed")
+        if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+            text = f"closed gates: {text.partition(': ')[2] or text}"
+        if interrupted:
+            text = "cancelled. Run it again: a training resumes from its last checkpoint"
+        reasons.append(f"{entry.step_key}: {text}")
+    if reasons:
+        return reasons
+    ended = instance.all_logs(run_id, of_type={Event.RUN_FAILURE, Event.RUN_CANCELED})
+    return [entry.get_dagster_event().message or "failed" for entry in ended[-1:]]
+
+
+def was_interrupted(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run ended because its process was told to stop."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
+        return True
+    failures = instance.all_logs(run_id, of_type=Event.STEP_FAILURE)
+    errors = [entry.get_dagster_event().step_failure_data.error for entry in failures]
+    return any(error is not None and _interrupted(error) for error in errors)
+
+
+def _interrupted(error: SerializableErrorInfo) -> bool:
+    return error.cls_name == dg.DagsterExecutionInterruptedError.__name__ or (
+        error.cause is not None and _interrupted(error.cause)
+    )
+
+
+def this_process() -> str:
+    """Host, process id and start of this process: a later process of the same id has another start."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _started(pid: int) -> str:
+    """Clock ticks from the machine's start to the process's (proc(5), field 22); empty if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in ("Z", "X") else fields[19]
+
+
+def bury_the_dead(instance: dg.DagsterInstance) -> None:
+    """Mark runs whose command was killed as failed: nobody else would, and they would hold their slots for ever."""
+    chosen = dg.RunsFilter(tags={STARTED_BY: COMMAND}, statuses=list(IN_PROGRESS_RUN_STATUSES))
+    for run in instance.get_runs(chosen):
+        host, _, rest = run.tags.get(PROCESS, "").partition(":")
+        pid, _, started = rest.partition(":")
+        if host == socket.gethostname() and _started(int(pid)) != started:
+            instance.report_run_failed(
+                run,
+                "the command that executed this run was killed. Run it again: a training resumes from its checkpoint",
+            )

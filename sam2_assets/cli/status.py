@@ -1,0 +1,158 @@
+"""``sam2-assets status``: where every export stands, what runs, what stops it and what to type next."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from sam2_assets import inbox
+from sam2_assets.approvals import approval_of
+from sam2_assets.assets.lineage import Materialized
+from sam2_assets.assets.repeats import known_twins
+from sam2_assets.assets.scope import Scope
+from sam2_assets.checks.gates import verdict
+from sam2_assets.checks.verdicts import WAYS_ON
+from sam2_assets.cli.activity import CORPUS_NAME, Activity, last_failure, under_way
+from sam2_assets.cli.instance import Platform, open_platform
+from sam2_assets.cli.printing import Lines
+from sam2_assets.cli.targets import STATIONS, has_station, require_known, scope_of, versions
+from sam2_assets.partitions import videos
+from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
+
+
+@dataclass(frozen=True)
+class ClosedGate:
+    """A gate that did not pass on the newest data: what it says, what to do, and the commands that open it."""
+
+    name: str
+    message: str
+    remedy: str
+    commands: Mapping[str, str]
+    """How to say it, and what to type."""
+
+
+def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materialized]) -> list[ClosedGate]:
+    gated = {"raw_export": scope.table_gates, "splits": scope.split_gates, "training_plan": scope.plan_gates}
+    closed = []
+    for station, gates in gated.items():
+        if station not in made:
+            continue
+        for gate in gates:
+            record = verdict(platform.instance, gate, made[station])
+            if record is not None and record.evaluation is not None and not record.evaluation.passed:
+                said = {name: str(value.value) for name, value in record.evaluation.metadata.items()}
+                commands = {words: said[way] for way, words in WAYS_ON.items() if way in said}
+                closed.append(ClosedGate(gate.name, said.get("message", ""), said.get("remedy", ""), commands))
+    return closed
+
+
+def _plan_waits(platform: Platform, made: Mapping[str, Materialized]) -> bool:
+    if "training_plan" not in made or "lora_adapter" in made:
+        return False
+    opened = platform.store.open()
+    plan = Plan.read(opened.open(made["training_plan"].ref) / PLAN_FILE)
+    return needs_approval(plan) and approval_of(opened.files, plan.plan_hash) is None
+
+
+def status(name: str | None) -> None:
+    """Print where every export and the corpus stand, or one of them in detail."""
+    with open_platform() as platform:
+        runs = under_way(platform.instance)
+        if name is None:
+            _print_all(platform, runs)
+            return
+        scope, partition = require_known(platform, name)
+        _print_one(platform, scope, partition, name, [run for run in runs if run.target == name])
+
+
+def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
+    table = Table(Column("partition", no_wrap=True), "export", "reached", "now")  # keys are copied
+    uploads = {u.partition: u.object_key for u in inbox.scan(platform.store.open().inbox)}
+    twins = known_twins(platform.instance)
+    known = sorted({*platform.instance.get_dynamic_partitions(str(videos.name)), *uploads})
+    for name in [*known, CORPUS_NAME]:
+        scope, partition = scope_of(name)
+        made = versions(platform, scope, partition)
+        now = [str(run) for run in runs if run.target == name] or _waits(platform, scope, name, made)
+        if name in twins:
+            now.append(f"same video as {', '.join(twins[name])}")
+        export = "" if partition is None else uploads.get(name, "gone")
+        table.add_row(name, export, _reached(made), Text("; ".join(now)))
+    Console().print(table)
+    lines = Lines()
+    for run in runs:
+        if run.target not in {*known, CORPUS_NAME}:
+            lines.say(f"{run}: {run.target or 'no export'}")
+
+
+def _reached(made: Mapping[str, Materialized]) -> str:
+    return next((name for name in reversed(STATIONS) if name in made), "nothing yet")
+
+
+def _waits(platform: Platform, scope: Scope, name: str, made: Mapping[str, Materialized]) -> list[str]:
+    closed = _closed_gates(platform, scope, made)
+    if closed:
+        return [f"gate {gate.name}" for gate in closed]
+    failure = last_failure(platform.instance, name)
+    if failure is not None:
+        return list(failure.reasons[:1])
+    if _plan_waits(platform, made):
+        return [f"approval: sam2-assets approve {name}"]
+    return []
+
+
+def _print_one(platform: Platform, scope: Scope, partition: str | None, name: str, runs: Sequence[Activity]) -> None:
+    made = versions(platform, scope, partition)
+    table = Table("asset", "version", "bytes at")
+    for station in STATIONS:
+        if has_station(scope, station):
+            at = made.get(station)
+            table.add_row(station, at.ref.sha256[:12] if at else "-", at.ref.path if at else "")
+    Console().print(table)
+    lines = Lines()
+    for run in runs:
+        lines.say(f"{run} (run {run.run_id[:8]})", style="bold green")
+    for twin in known_twins(platform.instance).get(name, []):
+        lines.say(f"shows the same video as {twin}: the corpus uses the one with more frames", style="yellow")
+    for entry in _left_out(platform, made) if partition is None else ():
+        lines.say(f"left out: {entry['partition']}: {entry['reason']}", style="yellow")
+    closed = _closed_gates(platform, scope, made)
+    _say_gates(lines, closed, partition)
+    failure = last_failure(platform.instance, name)
+    # A step that met a closed gate would only repeat it.
+    reasons = [r for r in failure.reasons if not any(gate.name in r for gate in closed)] if failure else []
+    if failure is not None and reasons:
+        clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure.at))
+        lines.say(f"failed: {failure.job} at {clock} (run {failure.run_id[:8]})", style="red")
+        for reason in reasons:
+            lines.say(reason, indent=2, style="red")
+    if _plan_waits(platform, made) and not runs:
+        lines.command(f"next: sam2-assets approve {name}")
+
+
+def _say_gates(lines: Lines, closed: Sequence[ClosedGate], partition: str | None) -> None:
+    for gate in closed:
+        lines.say(f"gate {gate.name}: {gate.message}", style="red")
+        lines.say(f"to do: {gate.remedy}", indent=2)
+        for words, command in gate.commands.items():
+            lines.say(words, indent=2)
+            lines.command(command, indent=4)
+    if closed:
+        again = "launch plan_corpus" if partition is None else f"launch ingest {partition}"
+        lines.say("after a change of settings (with make ui running, the inbox sensor does it):")
+        lines.command(f"sam2-assets {again}", indent=2)
+
+
+def _left_out(platform: Platform, made: Mapping[str, Materialized]) -> list[dict[str, str]]:
+    """The exports that the newest splits of the corpus leave out, with the reason."""
+    if "splits" not in made:
+        return []
+    evidence = platform.store.open().open_file(made["splits"].ref, "splits.json").read_text(encoding="utf-8")
+    rejected: list[dict[str, str]] = json.loads(evidence)["rejected"]
+    return rejected
