@@ -10,6 +10,7 @@ from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import instruction_dataset, quality_report, raw_export, splits
 from sam2_assets.automation.inbox_sensor import inbox_sensor
 from sam2_assets.automation.jobs import JOBS
+from sam2_assets.automation.notification_sensor import notification_sensor
 from sam2_assets.checks.export_checks import export_checks
 from sam2_assets.checks.training_checks import training_gates
 from sam2_assets.resources import StoreResource
@@ -29,7 +30,7 @@ def build_definitions(root: str | None = None) -> dg.Definitions:
             *training_line(CORPUS),
         ],
         asset_checks=[export_checks, *training_gates(VIDEO), *training_gates(CORPUS)],
-        sensors=[inbox_sensor],
+        sensors=[inbox_sensor, notification_sensor],
         jobs=JOBS,
         resources={"store": StoreResource(root=root or default_root())},
     )

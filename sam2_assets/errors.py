@@ -117,3 +117,7 @@ class StoreError(Sam2AssetsError):
 
 class GateError(Sam2AssetsError):
     """A quality gate, an approval or a lease that stands in the way."""
+
+
+class NotificationError(Sam2AssetsError):
+    """A notification that could not be sent; it never says the address."""

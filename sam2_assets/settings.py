@@ -21,6 +21,7 @@ from sam2_assets.errors import SettingsError
 from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.instructions.settings import InstructionSettings
+from sam2_assets.notifications.settings import NotificationSettings
 from sam2_assets.packaging.settings import DeploymentSettings, ModelCardSettings
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.splitting.settings import SplitSettings
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="measuring on the test split")
     card: ModelCardSettings = Field(default=ModelCardSettings(), description="the model repository")
     deployment: DeploymentSettings = Field(default=DeploymentSettings(), description="the served image")
+    notifications: NotificationSettings = Field(default=NotificationSettings(), description="who is told what")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ LAYERS = [
     {"quality"},
     {"instructions"},
     {"exports", "sample"},
-    {"inbox", "approvals"},
+    {"inbox", "approvals", "notifications"},
     {"store"},
     {"workmirror"},
     {"tables", "coordinates", "storage", "workarea", "errors", "compiled", "threads", "pixels"},

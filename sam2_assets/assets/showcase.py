@@ -25,6 +25,8 @@ from sam2_assets.tables import Tables
 from sam2_assets.training.plan import Plan
 
 Facts = dict[str, Any]
+WAITING = "waiting for"
+"""How the metadata entry ``approval`` of a plan begins that nobody has approved."""
 _PREVIEW_FRAMES = 6
 _PREVIEW_WIDTH = 900
 _PAGE_PICTURE_WIDTH = 640
@@ -235,7 +237,7 @@ def of_plan(plan: Plan, approved: bool, name: str) -> Facts:
         "gpu_hours": figures.gpu_hours,
         "cost": figures.cost,
         "estimate_based_on": figures.based_on,
-        "approval": "given or not needed" if approved else f"waiting for: sam2-assets approve {name}",
+        "approval": "given or not needed" if approved else f"{WAITING}: sam2-assets approve {name}",
         "plan": dg.MetadataValue.json(plan.model_dump(mode="json")),
     }
 
@@ -268,4 +270,9 @@ def of_card(folder: Path) -> Facts:
 
 def of_deployment(folder: Path) -> Facts:
     """How the server answered when it was started from the context."""
-    return {"verification": dg.MetadataValue.json(_json(folder / "verification.json"))}
+    record = _json(folder / "verification.json")
+    return {
+        **{name: record[name] for name in ("questions", "agreement", "startup_s")},
+        "median_latency_ms": record["latency_ms"]["median"],
+        "verification": dg.MetadataValue.json(record),
+    }

@@ -182,6 +182,17 @@ def approve(
 
 
 @app.command()
+def notify() -> None:
+    """Send a test message to every target that is configured for notifications.
+
+    Exit code 0: all accepted it; 2: none is configured or one did not, with one line on stderr.
+    """
+    from sam2_assets.cli import notifying
+
+    notifying.try_targets()
+
+
+@app.command()
 def demo(
     seeds: Annotated[int, typer.Option(min=1, max=9, help="Train with so many seeds and print all scoreboards.")] = 1,
 ) -> None:

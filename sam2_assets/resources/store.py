@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from sam2_assets.inbox import find_upload
-from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE, Layer, Resolved, parse_layer, resolve
+from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE, Layer, Resolved, Settings, parse_layer, resolve
 from sam2_assets.storage import Storage, is_url, open_storage
 from sam2_assets.store import INBOX, Store
 
@@ -47,6 +47,15 @@ class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         names = [PROJECT_FILE, settings_file(files, partition)]
         layers = [parse_layer(files.read(name), files.shown(name)) for name in names]
         return resolve([*layers, Layer("launchpad", launchpad or {})])
+
+    def project_settings(self) -> Settings:
+        """The settings of the project file alone, for what concerns no single export.
+
+        Raises:
+            SettingsError: if it cannot be followed.
+        """
+        files = self.open().files
+        return resolve([parse_layer(files.read(PROJECT_FILE), files.shown(PROJECT_FILE))]).settings
 
 
 def settings_file(files: Storage, partition: str | None) -> str:
