@@ -14,9 +14,9 @@ import dagster as dg
 from dagster._core.events import DagsterEventType as Event
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN_STATUSES
-from dagster_shared.error import SerializableErrorInfo
 
 from sam2_assets.assets.child_process import COMMAND, STARTED_BY
+from sam2_assets.assets.failures import failure_reasons
 from sam2_assets.assets.scope import CORPUS
 from sam2_assets.automation.jobs import plan_corpus, train_corpus
 
@@ -159,44 +159,6 @@ def last_failure(instance: dg.DagsterInstance, target: str) -> Failure | None:
         job = "materialize" if run.job_name.startswith("__") else run.job_name
         return Failure(run.run_id, job, record.end_time or 0.0, tuple(failure_reasons(instance, run.run_id)))
     return None
-
-
-def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """One line for every failed step of a run: the sentence of the error that caused it; else what ended the run."""
-    reasons = []
-    for entry in instance.all_logs(run_id, of_type=Event.STEP_FAILURE):
-        data = entry.get_dagster_event().step_failure_data
-        given = data.user_failure_data.description if data.user_failure_data else None
-        error = data.error
-        interrupted = error is not None and _interrupted(error)
-        while error is not None and error.cause is not None:
-            error = error.cause
-        text = given or (error.message.strip().splitlines()[-1] if error else "failed")
-        if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
-            text = f"closed gates: {text.partition(': ')[2] or text}"
-        if interrupted:
-            text = "cancelled. Run it again: a training resumes from its last checkpoint"
-        reasons.append(f"{entry.step_key}: {text}")
-    if reasons:
-        return reasons
-    ended = instance.all_logs(run_id, of_type={Event.RUN_FAILURE, Event.RUN_CANCELED})
-    return [entry.get_dagster_event().message or "failed" for entry in ended[-1:]]
-
-
-def was_interrupted(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run ended because its process was told to stop."""
-    run = instance.get_run_by_id(run_id)
-    if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
-        return True
-    failures = instance.all_logs(run_id, of_type=Event.STEP_FAILURE)
-    errors = [entry.get_dagster_event().step_failure_data.error for entry in failures]
-    return any(error is not None and _interrupted(error) for error in errors)
-
-
-def _interrupted(error: SerializableErrorInfo) -> bool:
-    return error.cls_name == dg.DagsterExecutionInterruptedError.__name__ or (
-        error.cause is not None and _interrupted(error.cause)
-    )
 
 
 def this_process() -> str:

@@ -15,7 +15,8 @@ import dagster as dg
 from dagster._core.events import DagsterEventType as Event
 
 from sam2_assets.assets.child_process import COMMAND, STARTED_BY
-from sam2_assets.cli.activity import PROCESS, bury_the_dead, failure_reasons, this_process, was_interrupted
+from sam2_assets.assets.failures import failure_reasons, was_interrupted
+from sam2_assets.cli.activity import PROCESS, bury_the_dead, this_process
 from sam2_assets.cli.interruption import for_us_alone
 from sam2_assets.definitions import build_definitions
 from sam2_assets.errors import SettingsError
