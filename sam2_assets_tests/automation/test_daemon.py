@@ -14,9 +14,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from sam2_assets.assets.failures import failure_reasons
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
-from sam2_assets.cli.activity import failure_reasons
 from sam2_assets.cli.instance import daemon_is_up
 from sam2_assets.inbox import scan
 from sam2_assets.sample import SampleVideo
