@@ -26,6 +26,8 @@ from sam2_assets.packaging.settings import DeploymentSettings, ModelCardSettings
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.presets import with_preset
+from sam2_assets.training.proposal_file import translated
 
 PROJECT_FILE = "settings.yaml"
 CORPUS_FILE = "corpus.settings.yaml"
@@ -76,7 +78,8 @@ def parse_layer(data: bytes | None, name: str) -> Layer:
     """A layer from a settings file's bytes (None: there is no such file).
 
     Raises:
-        SettingsError: ``not_yaml`` or ``not_a_mapping``, naming the line.
+        SettingsError: ``not_yaml`` or ``not_a_mapping``, naming the line; about a file in the proposal's shape see
+            ``training.proposal_file``.
     """
     try:
         values = yaml.safe_load((data or b"").decode("utf-8-sig"))
@@ -94,7 +97,7 @@ def parse_layer(data: bytes | None, name: str) -> Layer:
             value=values,
             remedy="Start with a section, e.g. `training:`.",
         )
-    return Layer(name, values)
+    return Layer(name, translated(values, name))
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,8 +127,12 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for layer in layers:
-        values = _merge(values, layer.values)
-        origins.update(dict.fromkeys(_leaves(layer.values), layer.name))
+        said = dict(layer.values)
+        if isinstance(said.get("training"), Mapping):
+            # A preset stands for its fields in the layer that names it: it wins over layers below, not above.
+            said["training"] = with_preset(said["training"])
+        values = _merge(values, said)
+        origins.update(dict.fromkeys(_leaves(said), layer.name))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

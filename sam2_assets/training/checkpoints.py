@@ -61,16 +61,27 @@ class Checkpoints:
         return None, passed_over
 
     @contextmanager
-    def writing(self, step: int) -> Iterator[Path]:
-        """A folder to write the checkpoint of ``step`` into; it becomes visible, complete, when the block ends."""
+    def writing(self, step: int, *, best: int | None = None) -> Iterator[Path]:
+        """A folder to write the checkpoint of ``step`` into; it becomes visible, complete, when the block ends.
+
+        Args:
+            step: optimiser steps made.
+            best: the step whose checkpoint is kept beside the newest ones.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         with sealing(self._folder / f"checkpoint-{step}", self._plan_hash) as draft:
             yield draft
-        self.prune()
+        self.prune(best)
 
-    def prune(self) -> None:
-        """Delete all but the newest ``keep``, and drafts that a killed process left behind."""
-        for _, path in self._by_step()[self._keep :]:
-            shutil.rmtree(path)
+    def at(self, step: int) -> Checkpoint | None:
+        """The checkpoint of exactly ``step``, if it is there and complete."""
+        path = self._folder / f"checkpoint-{step}"
+        return Checkpoint(step, path) if damage(path, self._plan_hash) is None else None
+
+    def prune(self, best: int | None = None) -> None:
+        """Delete all but the newest ``keep`` and that of step ``best``, and drafts that a killed process left."""
+        for step, path in self._by_step()[self._keep :]:
+            if step != best:
+                shutil.rmtree(path)
         for draft in self._folder.glob(".writing-checkpoint-*"):
             shutil.rmtree(draft)

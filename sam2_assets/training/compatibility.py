@@ -59,12 +59,3 @@ def rows() -> list[Sequence[str]]:
 
 def _batch(size: int) -> str:
     return str(size) if size else "none"
-
-
-def canonical_name(model: str) -> str:
-    """The id of a model that transformers reads, for an id of the same weights in another layout; else ``model``."""
-    for family in FAMILIES.values():
-        for published in family.published:
-            if model in published.also_known_as:
-                return published.name
-    return model

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sam2_assets.training.families import canonical_name
+from sam2_assets.training.presets import with_preset
 
 
 class _Section(BaseModel):
@@ -14,8 +17,14 @@ class _Section(BaseModel):
 class LoraSettings(_Section):
     """Low-rank adapters on the language model."""
 
-    rank: int = Field(16, ge=1, le=512, description="rank of the update matrices; more learns more and costs memory")
-    alpha: int = Field(32, ge=1, le=1024, description="the update is scaled by alpha / rank")
+    rank: int = Field(
+        16,
+        ge=1,
+        le=512,
+        description="rank of the update matrices, 1 to 512; more learns more and costs memory; "
+        "above 512 a layer's update is no longer low-rank",
+    )
+    alpha: int = Field(32, ge=1, le=1024, description="the update is scaled by alpha / rank; 1 to 1024")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the adapters; 0 to below 1")
     targets: str | None = Field(
         None, description="regular expression of module names to adapt; empty: the model family's own choice"
@@ -26,19 +35,42 @@ class LoraSettings(_Section):
 class OptimizerSettings(_Section):
     """How the weights move."""
 
-    learning_rate: float = Field(2.0e-4, gt=0, le=1, description="of the adapters; write 2.0e-4, not 2e-4, in YAML")
+    name: Literal["adamw", "adafactor", "sgd"] = Field(
+        "adamw",
+        description="adamw: fused kernel, 8 bytes of state a trained weight; adafactor: next to no state; "
+        "sgd: with momentum 0.9, 4 bytes, wants a far higher learning rate",
+    )
+    learning_rate: float = Field(
+        2.0e-4, gt=0, le=1, description="of the adapters, above 0 to 1; usual are 1.0e-5 to 5.0e-4"
+    )
     projector_learning_rate: float | None = Field(None, gt=0, le=1, description="of the projector; empty: the same")
-    scheduler: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
+    scheduler: Literal["cosine", "linear", "constant", "inverse_sqrt"] = Field(
+        "cosine", description="how the rate falls after the warm-up"
+    )
     warmup_ratio: float = Field(0.03, ge=0, le=1, description="share of the steps in which the rate rises from 0")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay of AdamW")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay; 0 to 1")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
 
 
 class CheckpointSettings(_Section):
-    """What a crash can cost at most."""
+    """What a crash can cost at most, and which checkpoint is used."""
 
     every_steps: int = Field(50, ge=1, description="a checkpoint every so many optimiser steps")
-    keep: int = Field(2, ge=1, le=100, description="older checkpoints are deleted")
+    keep: int = Field(2, ge=1, le=100, description="older checkpoints are deleted, except the best one; 1 to 100")
+    publish: Literal["last", "best"] = Field(
+        "last",
+        description="which weights become the adapter: of the last step, or of the best validation; "
+        "may be changed after the training without training again",
+    )
+
+
+class EarlyStoppingSettings(_Section):
+    """When to end because nothing gets better."""
+
+    patience: int = Field(
+        0, ge=0, le=1000, description="end after so many validations in a row without improvement; 0: never"
+    )
+    min_delta: float = Field(0.0, ge=0, description="a loss that falls by no more than this is no improvement")
 
 
 class CardSettings(_Section):
@@ -53,38 +85,82 @@ class CardSettings(_Section):
 class BudgetSettings(_Section):
     """What a run may cost, and below what it needs no approval."""
 
-    max_gpu_hours: float = Field(24.0, gt=0, description="a plan above this is refused")
+    max_gpu_hours: float = Field(
+        24.0, gt=0, description="a plan above this is refused, and a run that would need more stops with a checkpoint"
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="the same in your currency, at training.card.price_per_hour; empty: no limit"
+    )
+    max_session_hours: float | None = Field(
+        None, gt=0, description="a run ends with a checkpoint after so many hours; run again to go on; empty: no limit"
+    )
     auto_approve_gpu_hours: float = Field(0.0, ge=0, description="a plan up to this runs without an approval")
 
 
 class TrainingConfig(_Section):
     """One training run. Ranges are checked when the run is planned, not when the form is filled in."""
 
+    preset: Literal["custom", "quick_test", "balanced", "low_memory", "production"] = Field(
+        "custom", description="starting point (docs/training.md lists what each sets); every field may be set beside it"
+    )
     base_model: str = Field(
         "llava-hf/llava-1.5-7b-hf", min_length=1, description="a folder on this machine, or a model id of a hub"
     )
     revision: str | None = Field(None, description="of a hub model: commit, tag or branch; empty: the default branch")
     family: str | None = Field(None, description="model family; empty: read from the model's configuration")
+    method: Literal["lora"] = Field("lora", description="LoRA is the only method so far")
     tasks: list[str] = Field(default_factory=list, description="train on these tasks only; empty: all in the dataset")
     max_samples: int | None = Field(None, ge=1, description="train on at most so many samples (seeded choice)")
-    epochs: float = Field(3.0, gt=0, description="passes over the training samples")
+    max_validation_samples: int | None = Field(
+        None, ge=1, description="validate on at most so many samples (seeded choice); empty: the whole split"
+    )
+    epochs: float = Field(3.0, gt=0, le=1000, description="passes over the training samples, above 0 to 1000")
     max_steps: int | None = Field(None, ge=1, description="optimiser steps; if given, epochs is ignored")
-    batch_size: int = Field(4, ge=1, description="samples a device takes at once")
-    gradient_accumulation: int = Field(1, ge=1, description="batches summed before the weights move")
+    batch_size: int = Field(4, ge=1, le=1024, description="samples a device takes at once, 1 to 1024")
+    gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches summed before the weights move")
+    group_by_length: bool = Field(
+        False, description="batch samples of similar length: less padding, a less random order"
+    )
     max_answer_tokens: int = Field(256, ge=1, description="evaluation and serving stop an answer after so many tokens")
     precision: Literal["fp32", "bf16"] = Field("bf16", description="of weights and activations")
     activation_checkpointing: bool = Field(False, description="recompute activations: less memory, about 30 % slower")
     log_every_steps: int = Field(5, ge=1, description="a point in the curves every so many steps")
     evaluate_every_steps: int = Field(50, ge=1, description="validation loss every so many steps")
-    seed: int = Field(0, ge=0, description="of data order, adapters' initial weights and dropout")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of data order, adapters' initial weights and dropout; 0 to 4294967295"
+    )
     attempt: int = Field(1, ge=1, description="raise it to train afresh instead of resuming the same plan")
     lora: LoraSettings = LoraSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     checkpoints: CheckpointSettings = CheckpointSettings()
+    early_stopping: EarlyStoppingSettings = EarlyStoppingSettings()
     card: CardSettings = CardSettings()
     budget: BudgetSettings = BudgetSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_preset(cls, values: Any) -> Any:
+        return with_preset(values) if isinstance(values, dict) else values
+
+    @field_validator("base_model")
+    @classmethod
+    def _in_the_readable_layout(cls, name: str) -> str:
+        # The weights under the first authors' name are in a layout of their own code; llava-hf has the same ones.
+        known = canonical_name(name)
+        if known.startswith("liuhaotian/"):
+            raise ValueError(
+                "these weights are in the layout of LLaVA's own code; "
+                "take llava-hf/llava-1.5-7b-hf or llava-hf/llava-1.5-13b-hf"
+            )
+        return known
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.budget.max_cost is not None and self.card.price_per_hour == 0:
+            raise ValueError("budget.max_cost needs card.price_per_hour: without a price nothing costs anything")
+        return self
+
     def deciding_fields(self) -> dict[str, object]:
         """The fields that decide the weights, JSON-ready: without card, budget, logging and serving limits."""
-        skipped = {"card", "budget", "log_every_steps", "max_answer_tokens", "checkpoints"}
+        skipped = {"preset", "card", "budget", "log_every_steps", "max_answer_tokens", "checkpoints"}
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in skipped}

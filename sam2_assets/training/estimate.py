@@ -25,6 +25,8 @@ _FRAGMENTATION = 1.05
 _START_SECONDS = 60.0
 """Loading libraries, weights and pictures before the first step."""
 _PREFERRED_HISTORY = 3
+_STATE_BYTES = {"adamw": 8, "sgd": 4, "adafactor": 0}
+"""Of the optimiser, for each trained weight; weight and gradient take 8 more. Adafactor keeps a row and a column."""
 
 
 class PastRun(BaseModel):
@@ -50,7 +52,7 @@ class Estimate(BaseModel):
     trainable_parameters: int = Field(description="adapters and, if trained, the projector")
     total_parameters: int = Field(description="of the base model")
     weights_gib: float = Field(description="frozen base weights")
-    trainable_gib: float = Field(description="trainable weights, gradients and AdamW's two moments, all fp32")
+    trainable_gib: float = Field(description="trainable weights, gradients and the optimiser's state, all fp32")
     activations_gib: float = Field(description="kept for the backward pass of one batch")
     logits_gib: float = Field(description="vocabulary scores of the supervised tokens of one batch")
     memory_gib: float = Field(description="all of it, with runtime and fragmentation")
@@ -148,7 +150,7 @@ def memory_need(shape: ModelShape, config: TrainingConfig, workload: Workload, b
     tokens = shape.image_tokens + workload.text_tokens
     return MemoryNeed(
         weights=total * (2 if config.precision == "bf16" else 4) / GIB,
-        trainable=trainable_parameters(shape, config) * 16 / GIB,
+        trainable=trainable_parameters(shape, config) * (8 + _STATE_BYTES[config.optimizer.name]) / GIB,
         activations=batch_size * activation_bytes(shape, config, tokens) / GIB,
         # Scores in the model's precision, their fp32 copy, its softmax and the gradient.
         logits=batch_size * workload.answer_tokens * shape.vocabulary * 14 / GIB,

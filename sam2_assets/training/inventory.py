@@ -101,7 +101,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
                 characters += len(talk.question) / _CHARACTERS_A_TOKEN + answer
                 seen += 1
     _refuse_absent_tasks(config, asked, splits)
-    train = sum(counted["train"].values())
+    train, validation = sum(counted["train"].values()), sum(counted["val"].values())
     return DataIdentity(
         videos=videos,
         dataset_sha256=_dataset_hashes(splits),
@@ -109,7 +109,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
         frames={split: sum(len(of_video) for of_video in parts.values()) for split, parts in frames.items()},
         tasks=dict(sorted(counted["train"].items())),
         train_samples=min(train, config.max_samples or train),
-        val_samples=sum(counted["val"].values()),
+        val_samples=min(validation, config.max_validation_samples or validation),
         text_tokens=_TEMPLATE_TOKENS + (round(characters / seen) if seen else 0),
         answer_tokens=max(1, round(answers / seen)) if seen else 1,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sam2_assets.errors import TrainingError
@@ -30,22 +30,37 @@ from sam2_assets.training.adapters import (
 )
 from sam2_assets.training.checkpoints import Checkpoint, Checkpoints
 from sam2_assets.training.collation import Collator, SampleList
-from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.config import OptimizerSettings, TrainingConfig
+from sam2_assets.training.convergence import best_validation, divergence, out_of_patience
+from sam2_assets.training.curves import validation_points
+from sam2_assets.training.limits import STEPS_BEFORE_BUDGET_IS_JUDGED, Limits
 from sam2_assets.training.loss import answer_loss, supervised_tokens
+from sam2_assets.training.ordering import ByLength
+from sam2_assets.training.progress import Reporter
 from sam2_assets.training.stopping import Interrupted, StopRequest
 
 _CLOCK_FILE = "clock.json"
-_STEPS_BEFORE_BUDGET_IS_JUDGED = 5
-_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+_STATE_FILE = "trainer_state.json"
+_SCHEDULES = {
+    "cosine": "cosine",
+    "linear": "linear",
+    "constant": "constant_with_warmup",
+    "inverse_sqrt": "inverse_sqrt",
+}
+_SGD_MOMENTUM = 0.9
 
 
 @dataclass
 class Clock:
-    """What the steps took so far; the first step of each session is left out, as it warms caches up."""
+    """What the steps took so far; the first step of each session is left out, as it warms caches up.
+
+    ``elapsed`` is everything: first steps, validation and checkpoints too.
+    """
 
     sessions: int = 0
     steps: int = 0
     seconds: float = 0.0
+    elapsed: float = 0.0
 
     def write(self, folder: Path) -> None:
         """Write it into a checkpoint."""
@@ -66,6 +81,18 @@ class _ValidationStoppedError(Exception):
     """Control flow: the process was asked to end while it validated."""
 
 
+class _PatienceLostError(Exception):
+    """Control flow: a validation that was made up for is the one after which the run ends."""
+
+
+def _optimizer(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    if settings.name == "adafactor":
+        return torch.optim.Adafactor(groups, lr=settings.learning_rate)
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=_SGD_MOMENTUM)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+
+
 class LoopTrainer(Trainer):
     """Trainer for one plan.
 
@@ -80,6 +107,8 @@ class LoopTrainer(Trainer):
         checkpoints: where to save.
         stop: whether the process was asked to end.
         work: folder for the Trainer's own use.
+        reporter: hears what the first steps say about the estimate.
+        lengths: tokens of each training sample; only ``group_by_length`` looks at them.
     """
 
     # The library leaves both without a type.
@@ -99,8 +128,15 @@ class LoopTrainer(Trainer):
         checkpoints: Checkpoints,
         stop: StopRequest,
         work: Path,
+        reporter: Reporter,
+        lengths: Sequence[int] = (),
     ) -> None:
         self._config = config
+        self._reporter = reporter
+        self._lengths = lengths
+        self._limit: TrainingError | None = None
+        self._limits = Limits(config, steps)
+        self._earlier_s = 0.0
         self._projector_modules = tuple(projector_modules)
         self._validation = validation
         self._checkpoints = checkpoints
@@ -142,19 +178,40 @@ class LoopTrainer(Trainer):
         """Whether there is anything to validate on."""
         return len(self._validation) > 0
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether validation has stopped getting better for as long as the configuration waits."""
+        settings = self._config.early_stopping
+        return out_of_patience(validation_points(self.state.log_history), settings.patience, settings.min_delta)
+
     def run(self, resume: Checkpoint | None) -> bool:
-        """Train to the last step, or until the process is asked to end.
+        """Train to the last step or to where patience ends, or until the process is asked to end.
 
         Returns:
-            Whether the last step was reached; if not, a checkpoint of the step reached was written.
+            Whether the run is complete; if not, a checkpoint of the step reached was written.
 
         Raises:
-            TrainingError: ``loss_not_finite``, ``no_gradient``, ``over_budget``, or about a sample.
+            TrainingError: ``loss_not_finite``, ``loss_diverged``, ``no_gradient``, ``over_budget``,
+                ``session_limit``, or about a sample.
         """
+        if resume is not None:
+            self.state = TrainerState.load_from_json(str(resume.folder / _STATE_FILE))
+            if self.ended_early:
+                self._load_from_checkpoint(str(resume.folder))
+                return True
         # After those who listen: it may validate before the first step, which they must hear.
         self.add_callback(Rhythm(self))
-        self.train(resume_from_checkpoint=str(resume.folder) if resume else None)
-        return int(self.state.global_step) >= int(self.state.max_steps)
+        try:
+            self.train(resume_from_checkpoint=str(resume.folder) if resume else None)
+        except _PatienceLostError:
+            self._save_checkpoint(self.model, None)
+        if self._limit is not None:
+            raise self._limit
+        return int(self.state.global_step) >= int(self.state.max_steps) or self.ended_early
+
+    def use_weights(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint's weights in place of those of the last step."""
+        read_weights(self.model, checkpoint.folder)
 
     # What the Trainer calls
 
@@ -174,20 +231,26 @@ class LoopTrainer(Trainer):
         return (loss, {}) if return_outputs else loss
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW with adapters and projector at their own rates."""
+        """The chosen optimiser, with adapters and projector at their own rates."""
         if self.optimizer is None:
             settings = self._config.optimizer
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(
-                    self.model,
-                    self._projector_modules,
-                    adapters_rate=settings.learning_rate,
-                    projector_rate=settings.projector_learning_rate or settings.learning_rate,
-                    weight_decay=settings.weight_decay,
-                )
+            groups = parameter_groups(
+                self.model,
+                self._projector_modules,
+                adapters_rate=settings.learning_rate,
+                projector_rate=settings.projector_learning_rate or settings.learning_rate,
+                weight_decay=settings.weight_decay,
             )
+            self.optimizer = _optimizer(groups, settings)
         created: torch.optim.Optimizer = self.optimizer
         return created
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        if self._config.group_by_length:
+            return ByLength(self._lengths, self._config.batch_size, self._config.seed)
+        trainer: Any = super()
+        sampler: Sampler[int] | None = trainer._get_train_sampler(train_dataset)
+        return sampler
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -232,16 +295,19 @@ class LoopTrainer(Trainer):
         return norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with self._checkpoints.writing(self.state.global_step) as draft:
+        self.clock.elapsed = self._earlier_s + self._limits.session_seconds()
+        best = best_validation(validation_points(self.state.log_history))
+        with self._checkpoints.writing(self.state.global_step, best=best[0] if best else None) as draft:
             write_weights(self.model, draft)
             self._save_optimizer_and_scheduler(str(draft))
             self._save_rng_state(str(draft))
-            self.state.save_to_json(str(draft / "trainer_state.json"))
+            self.state.save_to_json(str(draft / _STATE_FILE))
             self.clock.write(draft)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         read_weights(self.model, Path(resume_from_checkpoint))
         self.clock = Clock.read(Path(resume_from_checkpoint))
+        self._earlier_s = self.clock.elapsed
 
     def _not_finite(self, what: str, value: float) -> TrainingError:
         return TrainingError(
@@ -278,6 +344,8 @@ class Rhythm(TrainerCallback):
             except _ValidationStoppedError:
                 # Nothing is lost: the checkpoint that this session started from stands.
                 raise Interrupted from None
+            if self._trainer.ended_early:
+                raise _PatienceLostError
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -308,25 +376,54 @@ class Rhythm(TrainerCallback):
         if len(self._durations) > 1:
             self._trainer.clock.steps += 1
             self._trainer.clock.seconds += self._durations[-1]
-        if len(self._durations) == _STEPS_BEFORE_BUDGET_IS_JUDGED:
+        trainer = self._trainer
+        if len(self._durations) == STEPS_BEFORE_BUDGET_IS_JUDGED:
             self._judge_budget(state)
-        stopping = self._trainer._stop.requested
+        trainer._limit = trainer._limits.reached(trainer._earlier_s)
+        stopping = trainer._stop.requested or trainer._limit is not None
         last = state.global_step >= state.max_steps
-        every = self._trainer._config.checkpoints.every_steps
+        if last:  # nothing is left to be stopped
+            trainer._limit = None
+        every = trainer._config.checkpoints.every_steps
         control.should_evaluate = self._validation_due(state)
         control.should_save = last or stopping or state.global_step % every == 0
         control.should_training_stop = last or stopping
         return control
 
-    def _judge_budget(self, state: TrainerState) -> None:
-        per_step = statistics.median(self._durations[1:])
-        hours = (state.max_steps * per_step) / 3600
-        allowed = self._trainer._config.budget.max_gpu_hours
-        if hours > allowed:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """End a run whose loss climbs instead of falling."""
+        found = divergence(state.log_history)
+        if found is not None:
+            start, now = found
             raise TrainingError(
-                "over_budget",
-                f"{state.max_steps} steps of {per_step:.2f} s as measured take {hours:.2f} hours",
-                field="budget.max_gpu_hours",
-                value=allowed,
-                remedy="Lower max_steps, epochs or max_samples, or raise the budget; then plan and approve again.",
+                "loss_diverged",
+                f"the training has diverged: its loss was {start:.3g} at first and is {now:.3g} at step "
+                f"{state.global_step}",
+                field="optimizer.learning_rate",
+                value=self._trainer._config.optimizer.learning_rate,
+                remedy="Lower it by a factor of 3 to 10, or raise optimizer.warmup_ratio.",
             )
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Keep the weights of the best validation, and end when patience is lost."""
+        best = best_validation(validation_points(state.log_history))
+        if best is not None and best[0] == state.global_step:
+            control.should_save = True
+        if self._trainer.ended_early:
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def _judge_budget(self, state: TrainerState) -> None:
+        trainer = self._trainer
+        projection = trainer._limits.project(self._durations, state.global_step, trainer._earlier_s)
+        trainer._reporter.report(
+            "measured",
+            step=state.global_step,
+            steps=state.max_steps,
+            seconds_a_step=round(projection.seconds_a_step, 4),
+            gpu_hours=round(projection.hours, 4),
+            cost=round(projection.cost, 2),
+        )
+        trainer._limits.judge(projection)

@@ -66,4 +66,13 @@ def family_of(base_model: str, revision: str | None = None) -> ModelFamily:
     )
 
 
-__all__ = ["FAMILIES", "ModelFamily", "ModelShape", "family_by_name", "family_of", "read_config"]
+def canonical_name(model: str) -> str:
+    """The id of a model that transformers reads, for an id of the same weights in another layout; else ``model``."""
+    for family in FAMILIES.values():
+        for published in family.published:
+            if model in published.also_known_as:
+                return published.name
+    return model
+
+
+__all__ = ["FAMILIES", "ModelFamily", "ModelShape", "canonical_name", "family_by_name", "family_of", "read_config"]
