@@ -78,6 +78,10 @@ class Checkpoints:
         path = self._folder / f"checkpoint-{step}"
         return Checkpoint(step, path) if damage(path, self._plan_hash) is None else None
 
+    def steps(self) -> list[int]:
+        """The steps of the complete checkpoints, ascending."""
+        return sorted(step for step, path in self._by_step() if damage(path, self._plan_hash) is None)
+
     def prune(self, best: int | None = None) -> None:
         """Delete all but the newest ``keep`` and that of step ``best``, and drafts that a killed process left."""
         for step, path in self._by_step()[self._keep :]:

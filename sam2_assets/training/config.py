@@ -62,6 +62,13 @@ class CheckpointSettings(_Section):
         description="which weights become the adapter: of the last step, or of the best validation; "
         "may be changed after the training without training again",
     )
+    publish_step: int | None = Field(
+        None, ge=1, description="publish the checkpoint of exactly this step, if it is still kept; empty: as above"
+    )
+
+    def published(self) -> str:
+        """Which weights become the adapter, as a short name."""
+        return self.publish if self.publish_step is None else f"step {self.publish_step}"
 
 
 class EarlyStoppingSettings(_Section):

@@ -27,7 +27,8 @@ def execute(job: TrainingJob, reporter: Reporter, stop: StopRequest) -> None:
     plan = Plan.read(job.plan)
     _same_data(job, plan)
     result = job.work / _RESULT
-    if damage(result, plan.plan_hash) is None:
+    owner = _owner(plan)
+    if damage(result, owner) is None:
         reporter.report("finished", plan_hash=plan.plan_hash, already=True)
     else:
         _same_base_model(plan)
@@ -39,8 +40,13 @@ def execute(job: TrainingJob, reporter: Reporter, stop: StopRequest) -> None:
 def _train_into(result: Path, job: TrainingJob, plan: Plan, reporter: Reporter, stop: StopRequest) -> None:
     from sam2_assets.training.session import train
 
-    with sealing(result, plan.plan_hash) as draft:
+    with sealing(result, _owner(plan)) as draft:
         train(plan, job, draft, reporter, stop)
+
+
+def _owner(plan: Plan) -> str:
+    """What a finished result belongs to: the same run publishes other weights if another checkpoint is asked for."""
+    return f"{plan.plan_hash} {plan.config.checkpoints.published()}"
 
 
 def _same_data(job: TrainingJob, plan: Plan) -> None:

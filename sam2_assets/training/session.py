@@ -22,6 +22,7 @@ from sam2_assets.training.adapters import Adapted, adapt, recompute_activations,
 from sam2_assets.training.checkpoints import Checkpoints
 from sam2_assets.training.collation import Collator, Encoder
 from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.convergence import best_validation
 from sam2_assets.training.curves import Point, draw_loss, training_points, validation_points, write_events
 from sam2_assets.training.estimate import PastRun, total_steps
 from sam2_assets.training.families import family_by_name
@@ -29,6 +30,7 @@ from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.live import Live, peak_memory_gib
 from sam2_assets.training.loop import LoopTrainer
+from sam2_assets.training.memory import is_out_of_memory, out_of_memory
 from sam2_assets.training.plan import Plan
 from sam2_assets.training.progress import Reporter
 from sam2_assets.training.stopping import Interrupted, StopRequest
@@ -47,18 +49,18 @@ def seed_everything(seed: int) -> None:
     transformers.set_seed(seed)
 
 
-def choose(samples: Sequence[Sample], config: TrainingConfig) -> list[Sample]:
-    """At most ``max_samples`` of the samples, chosen by a seeded hash of their ids, in their own order.
+def choose(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+    """At most ``limit`` of the samples (None: all), chosen by a seeded hash of their ids, in their own order.
 
     A sample's place in the choice hangs on its id and the seed only, so that adding data replaces as few as possible.
     """
-    if config.max_samples is None or len(samples) <= config.max_samples:
+    if limit is None or len(samples) <= limit:
         return list(samples)
 
     def draw(sample: Sample) -> str:
-        return hashlib.sha256(f"{config.seed}:{sample.sample_id}".encode()).hexdigest()
+        return hashlib.sha256(f"{seed}:{sample.sample_id}".encode()).hexdigest()
 
-    chosen = {sample.sample_id for sample in sorted(samples, key=draw)[: config.max_samples]}
+    chosen = {sample.sample_id for sample in sorted(samples, key=draw)[:limit]}
     return [sample for sample in samples if sample.sample_id in chosen]
 
 
@@ -76,7 +78,7 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     reporter.report("loading", plan_hash=plan.plan_hash)
     train_samples, validation = _samples(job, config)
     adapted, encoder = _load(plan, family)
-    _prepare(encoder, [*train_samples, *validation], reporter)
+    lengths = _prepare(encoder, [*train_samples, *validation], reporter)
     checkpoints = Checkpoints(job.work / "checkpoints", plan.plan_hash, config.checkpoints.keep)
     resume, passed_over = checkpoints.newest()
     for damaged in passed_over:
@@ -93,6 +95,8 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
         checkpoints=checkpoints,
         stop=stop,
         work=job.work / "trainer",
+        reporter=reporter,
+        lengths=lengths[: len(train_samples)],
     )
     per_step = min(config.batch_size * config.gradient_accumulation, len(train_samples))
     live = Live(trainer, reporter, job.work / "logs", every=config.log_every_steps, samples_per_step=per_step)
@@ -101,27 +105,46 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     stop.immediate = False
     try:
         complete = trainer.run(resume)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            "out_of_memory",
-            f"the accelerator's memory is full ({str(error).splitlines()[0]})",
-            field="batch_size",
-            value=config.batch_size,
-            remedy="Lower batch_size and raise gradient_accumulation, or turn activation_checkpointing on.",
-        ) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(error, plan, adapted.model.config.to_dict(), peak_memory_gib()) from error
     finally:
         stop.immediate = True
     if not complete:
         reporter.report("interrupted", step=trainer.state.global_step, steps=trainer.state.max_steps)
         raise Interrupted
-    reporter.report("publishing", step=trainer.state.global_step)
+    published = _use_chosen_weights(trainer, checkpoints, config)
+    reporter.report("publishing", step=published)
     write_adapter(trainer.model, encoder.processor, out / "adapter")
-    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared)
+    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared, published)
+
+
+def _use_chosen_weights(trainer: LoopTrainer, checkpoints: Checkpoints, config: TrainingConfig) -> int:
+    """Bring in the weights that ``checkpoints.publish`` or ``publish_step`` names; returns their step."""
+    last = int(trainer.state.global_step)
+    best = best_validation(validation_points(trainer.state.log_history))
+    chosen = config.checkpoints.publish_step
+    if chosen is None:
+        chosen = best[0] if config.checkpoints.publish == "best" and best is not None else last
+    if chosen != last:
+        checkpoint = checkpoints.at(chosen)
+        if checkpoint is None:
+            raise TrainingError(
+                "checkpoint_not_kept",
+                f"there is no usable checkpoint of step {chosen}",
+                field="checkpoints.publish_step",
+                value=config.checkpoints.publish_step,
+                remedy=f"There are those of the steps {', '.join(map(str, checkpoints.steps()))}; "
+                "raise checkpoints.keep for more.",
+            )
+        trainer.use_weights(checkpoint)
+    return chosen
 
 
 def _samples(job: TrainingJob, config: TrainingConfig) -> tuple[list[Sample], list[Sample]]:
     tasks = list(config.tasks) or None
-    train = choose(load_samples(job.splits, job.datasets, "train", tasks=tasks), config)
+    train = choose(load_samples(job.splits, job.datasets, "train", tasks=tasks), config.max_samples, config.seed)
     if not train:
         raise TrainingError(
             "no_training_samples",
@@ -129,7 +152,8 @@ def _samples(job: TrainingJob, config: TrainingConfig) -> tuple[list[Sample], li
             file=str(job.splits),
             remedy="Annotate a longer video: too little was left for training after the guard gaps.",
         )
-    return train, load_samples(job.splits, job.datasets, "val", tasks=tasks)
+    validation = load_samples(job.splits, job.datasets, "val", tasks=tasks)
+    return train, choose(validation, config.max_validation_samples, config.seed)
 
 
 def _load(plan: Plan, family: ModelFamily) -> tuple[Adapted, Encoder]:
@@ -148,13 +172,19 @@ def _load(plan: Plan, family: ModelFamily) -> tuple[Adapted, Encoder]:
     return adapted, encoder
 
 
-def _prepare(encoder: Encoder, samples: Sequence[Sample], reporter: Reporter) -> None:
-    """Encode every sample once, before the first step: what is wrong with one is said now, by its name."""
+def _prepare(encoder: Encoder, samples: Sequence[Sample], reporter: Reporter) -> list[int]:
+    """Encode every sample once, before the first step: what is wrong with one is said now, by its name.
+
+    Returns:
+        Tokens of each sample.
+    """
     encoder.check(samples[0])
+    lengths: list[int] = []
     for done, sample in enumerate(samples):
-        encoder.encode(sample)
+        lengths.append(len(encoder.encode(sample).labels))
         if done % _SAMPLES_BETWEEN_REPORTS == 0:
             reporter.report("preparing", samples_done=done, samples=len(samples))
+    return lengths
 
 
 def _write_figures(
@@ -166,13 +196,15 @@ def _write_figures(
     val_samples: int,
     per_step: int,
     prepared: float,
+    published: int,
 ) -> None:
     config, state = plan.config, trainer.state
     points = training_points(state.log_history, config.log_every_steps, state.global_step)
     validation = validation_points(state.log_history)
     write_events(out / "logs", points, validation)
     draw_loss(out / "loss.png", points, validation)
-    _write_json(out / "training.json", _figures(plan, adapted, state, points, validation, train_samples, val_samples))
+    figures = _figures(plan, adapted, state, points, validation, train_samples, val_samples)
+    _write_json(out / "training.json", {**figures, "published_step": published, "ended_early": trainer.ended_early})
     clock = trainer.clock
     rate = clock.steps * per_step / clock.seconds if clock.steps and clock.seconds else None
     past = None

@@ -252,8 +252,7 @@ def test_training_on_fewer_samples_is_a_seeded_choice_that_grows(data: Data) -> 
     samples = load_samples(data.splits, data.datasets, "train")
 
     def chosen(count: int, seed: int = 0) -> list[str]:
-        config = small_config(Path("base"), max_samples=count, seed=seed)
-        return [sample.sample_id for sample in choose(samples, config)]
+        return [sample.sample_id for sample in choose(samples, count, seed)]
 
     assert chosen(5) == chosen(5)
     assert set(chosen(5)) < set(chosen(9))
