@@ -12,6 +12,7 @@ from pathlib import Path
 from sam2_assets.quality import CHECKS
 from sam2_assets.settings import describe
 from sam2_assets.training.compatibility import HEADER, rows
+from sam2_assets.training.presets import PRESETS, fields_of
 from sam2_assets_tests.quality.defects import ALL
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -68,11 +69,25 @@ def models_table() -> str:
     return _table(HEADER, rows())
 
 
+def presets_table() -> str:
+    """What each preset of the training sets; a field that none names keeps its default in all."""
+    names = list(PRESETS)
+    set_by = {name: fields_of(name) for name in names}
+    defaults = {name: default for name, default, _ in describe()}
+    rows = []
+    for field in dict.fromkeys(field for name in names for field in set_by[name]):
+        default = defaults[f"training.{field}"]
+        stated = [f"**{set_by[name][field]}**" if field in set_by[name] else default for name in names]
+        rows.append([f"`{field}`", *("empty" if value == "None" else value for value in (default, *stated))])
+    return _table(["field of `training`", "default", *(f"`{name}`" for name in names)], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings.md": settings_table,
     "checks.md": checks_table,
     "defects.md": defects_table,
     "models.md": models_table,
+    "training.md": presets_table,
 }
 
 

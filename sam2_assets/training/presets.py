@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -66,3 +66,16 @@ def _below(preset: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
         elif name not in values:
             merged[name] = value
     return merged
+
+
+def fields_of(name: str) -> dict[str, Any]:
+    """What a preset sets, by dotted field name."""
+    return dict(_leaves(PRESETS[name], ""))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -14,7 +14,7 @@ from sam2_assets.errors import SettingsError
 _MARK: Final = "model"
 _NO_EFFECT: Final = None
 # Section and field of the proposal -> section and field of ours; None: accepted, and nothing to set here.
-_FIELDS: Final[Mapping[str, Mapping[str, str | None]]] = {
+FIELDS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "model": {"name": "training.base_model", "revision": "training.revision", "type": "training.family"},
     "training": {
         "method": "training.method",
@@ -68,10 +68,10 @@ def translated(values: Mapping[str, Any], file: str) -> dict[str, Any]:
     """
     if not isinstance(values.get(_MARK), Mapping):
         return dict(values)
-    ours: dict[str, Any] = {name: value for name, value in values.items() if name not in _FIELDS}
+    ours: dict[str, Any] = {name: value for name, value in values.items() if name not in FIELDS}
     if "seed" in ours:
         _put(ours, "training.seed", ours.pop("seed"))
-    for section, fields in _FIELDS.items():
+    for section, fields in FIELDS.items():
         stated = values.get(section)
         if stated is None:
             continue

@@ -88,7 +88,7 @@ def options(command: click.Command) -> set[str]:
     return {name for p in command.params for name in (*p.opts, *p.secondary_opts) if name.startswith("--")}
 
 
-@pytest.mark.parametrize("name", ["settings.md", "checks.md", "defects.md", "models.md"])
+@pytest.mark.parametrize("name", ["settings.md", "checks.md", "defects.md", "models.md", "training.md"])
 def test_a_generated_table_is_that_of_the_code(writer: ModuleType, name: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")
     assert writer.renewed(page, writer.TABLES[name]()) == page, "run scripts/write_docs.py"

@@ -209,6 +209,116 @@ def test_a_run_that_would_break_its_budget_stops_after_its_first_steps(
     assert (error.code, error.field) == ("over_budget", "budget.max_gpu_hours")
 
 
+def _weights(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+def test_another_checkpoint_is_published_without_training_again(
+    data: Data, tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rate that rises to absurdity: the best validation is not the last."""
+    choice = {
+        "max_steps": 12,
+        "evaluate_every_steps": 2,
+        "optimizer": {"learning_rate": 0.3, "scheduler": "constant", "warmup_ratio": 1.0},
+        "checkpoints": {"every_steps": 5, "keep": 2},
+    }
+    job = build_job(tmp_path / "job", data, small_config(tiny_llava, **choice))
+    run_here(job)
+    figures = json.loads((job.out / "training.json").read_text())
+    losses = {point["step"]: point["loss"] for point in figures["curve"]["validation"]}
+    best = min(losses, key=lambda step: losses[step])
+    kept = {int(path.name.split("-")[1]) for path in (job.work / "checkpoints").iterdir()}
+    assert best < min(kept - {best}), "the best one is older than all that are kept for being new"
+    assert len(kept) == 3
+    assert figures["published_step"] == 12
+
+    monkeypatch.setattr("transformers.Trainer.training_step", lambda *_: pytest.fail("trained again"))
+    for settings, step in (({"publish": "best"}, best), ({"publish_step": 10}, 10)):
+        shutil.rmtree(job.out)
+        checkpoints = {"every_steps": 5, "keep": 2, **settings}
+        again = build_job(tmp_path / "job", data, small_config(tiny_llava, **choice | {"checkpoints": checkpoints}))
+        assert again.plan.plan_hash == job.plan.plan_hash
+        run_here(again)
+        assert json.loads((again.out / "training.json").read_text())["published_step"] == step
+        assert _weights(again.out / "adapter") == _weights(job.work / f"checkpoints/checkpoint-{step}")
+    shutil.rmtree(job.out)
+    checkpoints = {"publish_step": 7}
+    error = _fails(build_job(tmp_path / "job", data, small_config(tiny_llava, **choice | {"checkpoints": checkpoints})))
+    assert (error.code, error.field) == ("checkpoint_not_kept", "checkpoints.publish_step")
+    assert f"{best}, 10, 12" in str(error)
+
+
+def test_training_ends_when_validation_stops_getting_better_also_when_resumed(
+    data: Data, tiny_llava: Path, tmp_path: Path
+) -> None:
+    choice = {
+        "max_steps": 40,
+        "log_every_steps": 1,
+        "evaluate_every_steps": 2,
+        "early_stopping": {"patience": 2, "min_delta": 100.0},
+        "checkpoints": {"every_steps": 50},
+    }
+    config = small_config(tiny_llava, **choice)
+    job = build_job(tmp_path / "whole", data, config)
+    run_here(job)
+    figures = json.loads((job.out / "training.json").read_text())
+    # The first validation improves on nothing; two more do not fall by a hundred.
+    assert (figures["steps"], figures["ended_early"]) == (6, True)
+    resumed = build_job(tmp_path / "resumed", data, config)
+    _stop_after(resumed, 5, ("training",))  # the validation of step 6 is cut short, and is the one that ends the run
+    run_here(resumed)
+    assert result_files(resumed.out) == result_files(job.out)
+
+
+def test_batches_by_length_resume_to_identical_bytes(data: Data, tiny_llava: Path, tmp_path: Path) -> None:
+    config = small_config(tiny_llava, **CHOICE | {"max_steps": 6}, group_by_length=True)
+    job = build_job(tmp_path / "whole", data, config)
+    run_here(job)
+    resumed = build_job(tmp_path / "resumed", data, config)
+    _stop_after(resumed, 4, ("training",))
+    run_here(resumed)
+    assert result_files(resumed.out) == result_files(job.out)
+
+
+@pytest.mark.parametrize("name", ["adafactor", "sgd"])
+def test_other_optimisers_train_and_resume(data: Data, tiny_llava: Path, tmp_path: Path, name: str) -> None:
+    config = small_config(tiny_llava, max_steps=6, optimizer={"name": name, "learning_rate": 0.3})
+    job = build_job(tmp_path / "whole", data, config)
+    run_here(job)
+    losses = json.loads((job.out / "training.json").read_text())["loss"]
+    assert losses["train_last"] < losses["train_first"]
+    resumed = build_job(tmp_path / "resumed", data, config)
+    _stop_after(resumed, 4, ("training",))
+    run_here(resumed)
+    assert result_files(resumed.out) == result_files(job.out)
+
+
+def test_a_session_limit_ends_with_a_checkpoint_and_the_next_run_goes_on(
+    data: Data, tiny_llava: Path, tmp_path: Path
+) -> None:
+    config = small_config(tiny_llava, max_steps=2, budget={"max_session_hours": 1e-9})
+    job = build_job(tmp_path, data, config)
+    error = _fails(job)
+    assert (error.code, error.field) == ("session_limit", "budget.max_session_hours")
+    assert (job.work / "checkpoints/checkpoint-1").is_dir()
+    run_here(job)  # its only step is the last one: nothing is left to be stopped
+    assert json.loads((job.out / "timings.json").read_text())["sessions"] == 2
+
+
+def test_full_memory_says_what_was_needed_and_what_to_set(
+    data: Data, tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    # The allocator's own refusal, in the middle of a step.
+    monkeypatch.setattr("sam2_assets.training.loop.answer_loss", lambda *_: torch.empty(2**52))
+    error = _fails(build_job(tmp_path, data, small_config(tiny_llava)))
+    assert (error.code, error.field, error.value) == ("out_of_memory", "batch_size", "4")
+    assert "16777216.00 GiB more were asked for" in str(error)
+    assert "batch_size 2 with gradient_accumulation 2" in str(error.remedy)
+
+
 def test_an_undecodable_picture_is_named_before_the_first_step(tiny_llava: Path, tmp_path: Path) -> None:
     broken = build_data(tmp_path / "data")
     (file,) = next(iter(broken.datasets.values())).glob("data/*.parquet")
