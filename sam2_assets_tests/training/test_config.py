@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_answered_with_its_field(old: str, new: str, code
 
 def test_a_name_in_another_layout_is_mapped_or_answered_with_the_right_one() -> None:
     assert TrainingConfig(base_model="liuhaotian/llava-v1.5-13b").base_model == "llava-hf/llava-1.5-13b-hf"
-    with pytest.raises(ValidationError, match="llava-hf/llava-1.5-7b-hf"):
+    with pytest.raises(ValidationError, match=r"llava-hf/llava-1\.5-7b-hf"):
         TrainingConfig(base_model="liuhaotian/llava-v1.6-vicuna-7b")
 
 
