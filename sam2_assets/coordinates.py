@@ -8,6 +8,8 @@ to a centred square and counts 0..1 in it (``expand2square`` of the LLaVA reposi
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
+Point = tuple[float, float]
 
 
 class Convention(StrEnum):
@@ -73,7 +76,55 @@ def from_model(box: Box, convention: Convention, geometry: ImageGeometry) -> Box
 
 def model_text(box: Box, convention: Convention, geometry: ImageGeometry) -> str:
     """A frame box as the text a model reads and writes: ``[0.12, 0.34, 0.56, 0.78]`` or ``[12, 34, 56, 78]``."""
-    values = to_model(box, convention, geometry)
+    return _written(to_model(box, convention, geometry), convention)
+
+
+def qwen_picture_size(
+    frame: tuple[int, int], *, factor: int = 28, least_pixels: int = 3136, most_pixels: int = 12_845_056
+) -> tuple[int, int]:
+    """``(width, height)`` that the pictures of Qwen-VL are resized to; the defaults are Qwen2.5-VL's.
+
+    Both sides become multiples of ``factor`` and the area stays between the limits, with the aspect nearly kept
+    (``smart_resize`` of the Qwen-VL repositories).
+    """
+    width, height = frame
+    sides = round(width / factor) * factor, round(height / factor) * factor
+    if sides[0] * sides[1] > most_pixels:
+        shrink = math.sqrt(width * height / most_pixels)
+        sides = math.floor(width / shrink / factor) * factor, math.floor(height / shrink / factor) * factor
+        return max(sides[0], factor), max(sides[1], factor)
+    if sides[0] * sides[1] < least_pixels:
+        grow = math.sqrt(least_pixels / (width * height))
+        return math.ceil(width * grow / factor) * factor, math.ceil(height * grow / factor) * factor
+    return sides
+
+
+def polygon_text(polygon: Sequence[Point], convention: Convention, geometry: ImageGeometry) -> str:
+    """Corners ``(x, y)`` in frame pixels as the text a model reads and writes: ``[x0, y0, x1, y1, x2, y2]``."""
+    return _written(_polygon_to_model(polygon, convention, geometry), convention)
+
+
+def polygon_numbers(polygon: Sequence[Point], convention: Convention, geometry: ImageGeometry) -> list[float]:
+    """The numbers of :func:`polygon_text`, rounded as it rounds them."""
+    return _rounded(_polygon_to_model(polygon, convention, geometry), convention)
+
+
+def model_numbers(box: Box, convention: Convention, geometry: ImageGeometry) -> list[float]:
+    """The four numbers of :func:`model_text`, rounded as it rounds them."""
+    return _rounded(to_model(box, convention, geometry), convention)
+
+
+def _polygon_to_model(polygon: Sequence[Point], convention: Convention, geometry: ImageGeometry) -> list[float]:
+    sx, sy, ox, oy = _scale_and_offset(convention, geometry)
+    return [v for x, y in polygon for v in ((x + ox) * sx, (y + oy) * sy)]
+
+
+def _rounded(values: Sequence[float], convention: Convention) -> list[float]:
+    digits = 2 if convention is Convention.PADDED_UNIT_SQUARE else None
+    return [round(v, digits) for v in values]
+
+
+def _written(values: Sequence[float], convention: Convention) -> str:
     if convention is Convention.PADDED_UNIT_SQUARE:
         return "[" + ", ".join(f"{v:.2f}" for v in values) + "]"
     return "[" + ", ".join(str(round(v)) for v in values) + "]"

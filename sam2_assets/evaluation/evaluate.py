@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ def evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
     plan = Plan.read(job.plan)
     _check_inputs(plan, job)
     config, settings = plan.config, job.settings
-    test, available = load_test(job.splits, job.datasets, config.tasks, settings.max_samples)
+    found, available = load_test(job.splits, job.datasets, config.tasks, settings.max_samples)
+    in_model = _writer(plan)
+    # From here on a question is what the model is asked, and what the server will be asked when it is verified.
+    test = [replace(sample, question=in_model(sample).question) for sample in found]
     majority = majorities(test, load_train_answers(job.splits, job.datasets, config.tasks))
     control = choose_control(test, settings.seed)
 
@@ -73,7 +77,7 @@ def evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
     gc.collect()
     answers["base"] = asked(_load(plan, None), "base")
 
-    predictions = predictions_of(test, answers, control, majority, _truth_writer(plan))
+    predictions = predictions_of(test, answers, control, majority, lambda sample: in_model(sample).answer)
     unit = interval_unit(job.splits)
     scores = scores_of(predictions, majority, control, available, settings, _provenance(plan), unit)
     job.out.mkdir(parents=True, exist_ok=True)
@@ -119,12 +123,23 @@ def _load(plan: Plan, adapter: Path | None) -> Answerer:
     return model
 
 
-def _truth_writer(plan: Plan) -> Callable[[Sample], str]:
+@dataclass(frozen=True)
+class _Written:
+    """A sample's question and true answer as the model family writes them."""
+
+    question: str
+    answer: str
+
+
+def _writer(plan: Plan) -> Callable[[Sample], _Written]:
     family = family_by_name(plan.base.family)
     processor = family.load_processor(plan.config.base_model, plan.base.commit or plan.config.revision)
 
-    def write(sample: Sample) -> str:
-        return sample.render_answer(family.coordinates, family.resized(processor, (sample.width, sample.height)))
+    def write(sample: Sample) -> _Written:
+        resized = family.resized(processor, (sample.width, sample.height))
+        return _Written(
+            sample.render_question(family.coordinates, resized), sample.render_answer(family.coordinates, resized)
+        )
 
     return write
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError
-from sam2_assets.instructions.rows import read_rows
+from sam2_assets.instructions.rows import SUMMARY_FILE, read_rows
 from sam2_assets.instructions.sample import Sample
 
 SPLITS_FILE = "splits.parquet"
@@ -33,6 +34,30 @@ def _frames_of(splits: Path, split: str) -> dict[str, dict[int, str]]:
         if record["split"] == split:
             chosen.setdefault(record["video_id"], {})[record["frame_index"]] = record["block"]
     return chosen
+
+
+def asked_tasks(dataset: Path) -> list[str]:
+    """The tasks that a dataset was built to ask; of one without ``dataset.json``, those that it asks."""
+    summary = dataset / SUMMARY_FILE
+    if summary.is_file():
+        return list(orjson.loads(summary.read_bytes())["samples"])
+    return sorted({talk.task for row in read_rows(dataset, pictures=False) for talk in row.conversations})
+
+
+def _refuse_absent(tasks: set[str], folder: Path) -> None:
+    """Refuse tasks that none of the frames asks, unless the dataset was to ask them and could not of these frames."""
+    if not tasks:
+        return
+    asked = asked_tasks(folder)
+    for task in sorted(tasks - set(asked)):
+        raise DatasetError(
+            "task_missing",
+            f"the dataset asks {', '.join(asked)}",
+            file=str(folder),
+            field="tasks",
+            value=task,
+            remedy="Add the task to the instruction settings of this video, or train without it.",
+        )
 
 
 def load_samples(
@@ -69,23 +94,15 @@ def load_samples(
             )
         folder = datasets[video_id]
         found: set[int] = set()
+        available: set[str] = set()
         for row in sorted(
             (row for row in read_rows(folder, frames=blocks) if row.video_id == video_id), key=lambda r: r.frame_index
         ):
             found.add(row.frame_index)
             of_row = row.samples(blocks[row.frame_index])
-            available = [sample.task for sample in of_row]
-            for task in tasks or ():
-                if task not in available:
-                    raise DatasetError(
-                        "task_missing",
-                        f"the dataset asks {', '.join(available)}",
-                        file=str(folder),
-                        field="tasks",
-                        value=task,
-                        remedy="Add the task to the instruction settings of this video, or train without it.",
-                    )
+            available.update(sample.task for sample in of_row)
             samples += [sample for sample in of_row if tasks is None or sample.task in tasks]
+        _refuse_absent(set(tasks or ()) - available, folder)
         missing = sorted(set(blocks) - found)
         if missing:
             raise DatasetError(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datasets import Features
 
 DATA_FOLDER = "data"
+SUMMARY_FILE = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,19 @@ class RowObject:
 
 @dataclass(frozen=True)
 class Conversation:
-    """One task's question and answer template about a frame."""
+    """One task's question and answer about a frame, as templates.
+
+    Args:
+        task: a name in ``TASKS``.
+        question: may hold markers of boxes (see ``sample.box_marker``).
+        answer: the same.
+        dialogue: conversations of a frame with the same number are turns of one dialogue, in their order.
+    """
 
     task: str
     question: str
     answer: str
+    dialogue: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,13 @@ class Row:
             for conversation in self.conversations
         ]
 
+    def dialogues(self, block: str = "") -> list[list[Sample]]:
+        """The row's samples, those of one dialogue together."""
+        grouped: dict[int, list[Sample]] = {}
+        for conversation, sample in zip(self.conversations, self.samples(block), strict=True):
+            grouped.setdefault(conversation.dialogue, []).append(sample)
+        return list(grouped.values())
+
     def as_record(self) -> dict[str, Any]:
         """The row as plain values in the layout of :func:`features`."""
         return {
@@ -103,7 +119,10 @@ class Row:
                 }
                 for o in self.objects
             ],
-            "conversations": [{"task": c.task, "question": c.question, "answer": c.answer} for c in self.conversations],
+            "conversations": [
+                {"task": c.task, "question": c.question, "answer": c.answer, "dialogue": c.dialogue}
+                for c in self.conversations
+            ],
         }
 
     @classmethod
@@ -127,7 +146,8 @@ class Row:
                 )
                 for o in record["objects"]
             ),
-            conversations=tuple(Conversation(**c) for c in record["conversations"]),
+            # Datasets published before there were dialogues lack the number: each conversation is its own.
+            conversations=tuple(Conversation(**{"dialogue": i, **c}) for i, c in enumerate(record["conversations"])),
             image_name=image["path"],
             image_bytes=image["bytes"],
         )
@@ -164,7 +184,14 @@ def features() -> Features:
                     "rle": {"size": List(Value("int32")), "counts": Value("string")},
                 }
             ),
-            "conversations": List({"task": Value("string"), "question": Value("string"), "answer": Value("string")}),
+            "conversations": List(
+                {
+                    "task": Value("string"),
+                    "question": Value("string"),
+                    "answer": Value("string"),
+                    "dialogue": Value("int32"),
+                }
+            ),
         }
     )
 

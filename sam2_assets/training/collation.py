@@ -66,6 +66,11 @@ class Encoder:
         """Token id of padding; the attention mask hides it."""
         return int(self.processor.tokenizer.pad_token_id or 0)
 
+    def question(self, sample: Sample) -> str:
+        """The question with its boxes, if it names any, in the model's coordinates."""
+        resized = self.family.resized(self.processor, (sample.width, sample.height))
+        return sample.render_question(self.family.coordinates, resized)
+
     def completion(self, sample: Sample) -> str:
         """What follows the prompt in training: the answer in the model's coordinates and the end token."""
         resized = self.family.resized(self.processor, (sample.width, sample.height))
@@ -97,7 +102,7 @@ class Encoder:
     def _encode(self, sample: Sample) -> Encoded:
         picture = decode_picture(sample)
         completion = self.completion(sample)
-        text = self.family.prompt(self.processor, sample.question) + completion
+        text = self.family.prompt(self.processor, self.question(sample)) + completion
         batch = self.family.encode(self.processor, [picture], [text], padding_side="right")
         shape, of_question = batch["input_ids"].shape, self.family.question_inputs
         tokens = {name: value[0] for name, value in batch.items() if value.shape == shape or name in of_question}
@@ -110,7 +115,7 @@ class Encoder:
         return Encoded(tokens, pictures, labels)
 
     def _labels(self, sample: Sample, ids: torch.Tensor, completion: str) -> torch.Tensor:
-        prompt = self._prompt_ids(sample.question)
+        prompt = self._prompt_ids(self.question(sample))
         # How many tokens a picture becomes depends on its size; the text around it does not.
         written = (ids != self._picture_token).nonzero().squeeze(1)
         if ids[written[: len(prompt)]].tolist() != prompt or len(written) <= len(prompt):
@@ -145,7 +150,7 @@ class Encoder:
         Raises:
             TrainingError: ``prompt_mismatch`` if training would see another prompt than serving.
         """
-        prompt = self.family.prompt(self.processor, sample.question)
+        prompt = self.family.prompt(self.processor, self.question(sample))
         alone = self.family.encode(self.processor, [decode_picture(sample)], [prompt], padding_side="left")
         encoded = self.encode(sample)
         ids, start = encoded.tokens["input_ids"], alone["input_ids"][0]

@@ -9,7 +9,9 @@ import pytest
 from sam2_assets.instructions import TASKS, VIEWS, InstructionSettings, build_dataset
 from sam2_assets_tests.instructions.raw_builder import Shot, Thing, build_raw, moving_shots
 
-EVERYTHING = InstructionSettings(tasks=list(TASKS), formats=list(VIEWS))
+EVERYTHING = InstructionSettings(
+    tasks=list(TASKS), formats=list(VIEWS), languages=["en", "de", "zh"], polygons=True, none_share=0.5
+)
 
 
 @pytest.fixture(scope="session")

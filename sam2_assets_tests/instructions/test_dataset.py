@@ -95,9 +95,8 @@ def test_pictures_are_written_in_bounded_groups_and_shards_without_changing_rows
     raw: Path, dataset: Path, tmp_path: Path
 ) -> None:
     size = len((raw / "images/frame_000000.png").read_bytes())
-    settings = InstructionSettings(
-        tasks=EVERYTHING.tasks, formats=[], row_group_mb=2.5 * size / 1e6, shard_mb=5 * size / 1e6
-    )
+    groups_of = {"row_group_mb": 2.5 * size / 1e6, "shard_mb": 5 * size / 1e6}
+    settings = EVERYTHING.model_copy(update={"formats": [], **groups_of})
     build_dataset(raw, tmp_path / "out", settings)
     files = sorted((tmp_path / "out/data").glob("*.parquet"))
     assert [path.name for path in files] == ["train-00000.parquet", "train-00001.parquet"]
@@ -171,6 +170,11 @@ def test_folder_that_is_no_raw_export_is_refused(tmp_path: Path) -> None:
         ({"questions": {"detect": " "}}, "bad_question"),
         ({"questions": {"locate": "Where is it?"}}, "bad_question"),
         ({"questions": {"detect": "Where is the {label}?"}}, "bad_question"),
+        ({"questions": {"name": "What is it?"}}, "bad_question"),
+        ({"languages": []}, "no_languages"),
+        ({"languages": ["en", "xx"]}, "unknown_language"),
+        ({"languages": ["en", "en"]}, "repeated_language"),
+        ({"other_labels": ["<image>"]}, "bad_label"),
         ({"formats": ["yolo"]}, "unknown_format"),
         ({"formats": ["coco", "coco"]}, "repeated_format"),
     ],

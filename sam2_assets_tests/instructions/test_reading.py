@@ -10,6 +10,8 @@ from sam2_assets.instructions import TASKS, InstructionSettings, build_dataset, 
 from sam2_assets_tests.instructions.raw_builder import VIDEO_ID, build_raw, moving_shots
 
 OTHER_ID = "0b0b"
+ALWAYS = [task for task in TASKS if task not in {"refer", "track"}]
+"""Tasks that are asked of every frame."""
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def datasets(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """Two videos that share frame indices and file names."""
     folder = tmp_path_factory.mktemp("other")
     raw = build_raw(folder / "raw", moving_shots(12), video_id=OTHER_ID, size=(64, 96))
-    tiny_groups = InstructionSettings(tasks=list(TASKS), formats=[], row_group_mb=0.001, shard_mb=0.03)
+    tiny_groups = InstructionSettings(tasks=ALWAYS, formats=[], row_group_mb=0.001, shard_mb=0.03)
     build_dataset(raw, folder / "dataset", tiny_groups)
     return {VIDEO_ID: dataset, OTHER_ID: folder / "dataset"}
 
@@ -45,12 +47,12 @@ def splits(tmp_path: Path) -> Path:
 def test_samples_come_in_order_of_video_frame_and_task_with_their_blocks(
     splits: Path, datasets: dict[str, Path]
 ) -> None:
-    samples = load_samples(splits, datasets, "test")
+    samples = load_samples(splits, datasets, "test", tasks=ALWAYS)
     expected = [(OTHER_ID, 12, "o"), (VIDEO_ID, 6, "t0"), (VIDEO_ID, 30, "t1")]
     assert [(s.video_id, s.frame_index, s.block, s.task) for s in samples] == [
-        (*frame, task) for frame in expected for task in TASKS
+        (*frame, task) for frame in expected for task in ALWAYS
     ]
-    assert [s.image().size for s in samples] == [(64, 96)] * 4 + [(96, 64)] * 8
+    assert [s.image().size for s in samples] == [(64, 96)] * 7 + [(96, 64)] * 14
 
 
 def test_pictures_belong_to_the_frame_and_are_shared_by_its_tasks(
@@ -63,8 +65,11 @@ def test_pictures_belong_to_the_frame_and_are_shared_by_its_tasks(
 
 
 def test_no_sample_is_in_two_splits_and_guards_are_in_none(splits: Path, datasets: dict[str, Path]) -> None:
-    seen = {split: {s.sample_id for s in load_samples(splits, datasets, split)} for split in ("train", "val", "test")}
-    assert [len(ids) for ids in seen.values()] == [8, 0, 12]
+    seen = {
+        split: {s.sample_id for s in load_samples(splits, datasets, split, tasks=ALWAYS)}
+        for split in ("train", "val", "test")
+    }
+    assert [len(ids) for ids in seen.values()] == [14, 0, 21]
     assert not seen["train"] & seen["test"]
     assert not any(f"{OTHER_ID}/18/" in sample for ids in seen.values() for sample in ids)
 
@@ -97,3 +102,12 @@ def test_frames_that_the_dataset_does_not_have_are_refused(datasets: dict[str, P
 def test_a_dataset_of_another_video_is_refused(splits: Path, datasets: dict[str, Path]) -> None:
     swapped = {VIDEO_ID: datasets[OTHER_ID], OTHER_ID: datasets[VIDEO_ID]}
     refused("frame_missing", splits, swapped, "test")
+
+
+def test_a_task_that_some_frames_cannot_be_asked_is_no_error(datasets: dict[str, Path], tmp_path: Path) -> None:
+    """Half a second before the first frame there is none: ``track`` begins later, and that is as it was asked for."""
+    splits = write_splits(tmp_path / "s", [(VIDEO_ID, 0, "train", "a"), (VIDEO_ID, 30, "test", "b")])
+    only = {VIDEO_ID: datasets[VIDEO_ID]}
+    assert load_samples(splits, only, "train", tasks=["track"]) == []
+    assert [s.sample_id for s in load_samples(splits, only, "test", tasks=["track"])] == [f"{VIDEO_ID}/30/track"]
+    refused("task_missing", splits, {VIDEO_ID: datasets[OTHER_ID]}, "train", ["track"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from sam2_assets.coordinates import Convention
 from sam2_assets.errors import DatasetError, SettingsError
 from sam2_assets.instructions.rows import Row, read_rows
-from sam2_assets.instructions.views import coco, grounding, jsonl_masks, llava, messages
+from sam2_assets.instructions.views import coco, grounding, huggingface, jsonl_masks, llava, messages, qwen
 from sam2_assets.instructions.views.files import VIEW_FILE, write_json
+from sam2_assets.instructions.views.packing import pack
 
 
 @dataclass(frozen=True)
@@ -35,23 +38,41 @@ VIEWS: Mapping[str, View] = {
         View(
             "llava",
             "[x0, y0, x1, y1], 0..1 in the frame padded to a centred square (LLaVA-1.5)",
-            "conversations",
+            "dialogues",
             llava.write,
         ),
         View(
             "messages",
             "[x0, y0, x1, y1], 0..1000 along each side of the frame (Qwen2-VL, Qwen3-VL)",
-            "conversations",
+            "dialogues",
             messages.write,
         ),
         View(
             "grounding",
             "[x0, y0, x1, y1] in frame pixels, in objects.bbox; <bbox> stands for them in the text (ms-swift)",
-            "conversations",
+            "dialogues",
             grounding.write,
+        ),
+        View(
+            "qwen",
+            "bbox_2d [x0, y0, x1, y1], 0..1000 along each side of the frame (Qwen3-VL, Qwen2-VL)",
+            "dialogues",
+            qwen.writer(Convention.THOUSANDTHS),
+        ),
+        View(
+            "qwen2_5",
+            "bbox_2d [x0, y0, x1, y1] in pixels of the picture as Qwen2.5-VL's processor resizes it by default",
+            "dialogues",
+            qwen.writer(Convention.RESIZED_PIXELS),
         ),
         View("coco", "[x, y, w, h] in frame pixels", "annotations", coco.write),
         View("jsonl_masks", "[x, y, w, h] in frame pixels", "frames", jsonl_masks.write),
+        View(
+            "huggingface",
+            "in conversations as in llava; bounding_boxes [x, y, w, h] in frame pixels",
+            "frames",
+            huggingface.write,
+        ),
     )
 }
 
@@ -89,7 +110,7 @@ def write_view(dataset: Path, format: str, out: Path) -> int:
     Args:
         dataset: folder published by ``build_dataset``.
         format: a name in ``VIEWS``.
-        out: folder to write; made if absent, must be empty.
+        out: folder to write; made if absent, must be empty. If its name ends in ``.zip``: an archive to write.
 
     Returns:
         The number of records written (``view.json`` says of what).
@@ -99,6 +120,8 @@ def write_view(dataset: Path, format: str, out: Path) -> int:
         DatasetError: ``folder_not_empty``, ``dataset_missing``, ``dataset_unreadable``, ``dataset_columns``.
     """
     check_formats([format])
+    if out.suffix == ".zip":
+        return _write_archive(dataset, format, out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(
             "folder_not_empty",
@@ -113,4 +136,17 @@ def write_view(dataset: Path, format: str, out: Path) -> int:
     write_json(
         out / VIEW_FILE, {"format": view.name, "boxes": view.boxes, "records": count, "records_are": view.records}
     )
+    return count
+
+
+def _write_archive(dataset: Path, format: str, out: Path) -> int:
+    if out.exists():
+        raise DatasetError(
+            "file_exists", "the archive to write is already there", file=str(out), remedy="Give a new name."
+        )
+    # Beside the archive: the pictures may not fit where temporary files usually go.
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent) as folder:
+        count = write_view(dataset, format, Path(folder))
+        pack(Path(folder), out)
     return count

@@ -1,10 +1,11 @@
-"""Files that every view writes alike: its copy of the pictures, JSON lists of any length, and ``view.json``."""
+"""Files that every view writes alike: its copy of the pictures, JSON of any length, and ``view.json``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 import orjson
 
@@ -34,6 +35,38 @@ def json_list(records: Iterable[Any]) -> Iterable[bytes]:
         yield separator + orjson.dumps(record)
         separator = b",\n"
     yield b"\n]"
+
+
+class JsonList:
+    """A JSON list that is written record by record, one a line.
+
+    Args:
+        path: the file.
+        before: what stands before the list, e.g. ``{"samples":``.
+        after: what stands after it.
+    """
+
+    def __init__(self, path: Path, before: bytes = b"", after: bytes = b"\n") -> None:
+        self._path = path
+        self._before = before
+        self._after = after
+        self._separator = b"\n"
+        self._stream: IO[bytes] = path.open("wb")
+
+    def __enter__(self) -> JsonList:
+        self._stream.write(self._before + b"[")
+        return self
+
+    def add(self, line: bytes) -> None:
+        """Write one record, already JSON."""
+        self._stream.write(self._separator + line)
+        self._separator = b",\n"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stream:
+            self._stream.write(b"\n]" + self._after)
 
 
 def write_json(path: Path, document: Any) -> None:

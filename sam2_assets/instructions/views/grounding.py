@@ -1,4 +1,8 @@
-"""ms-swift's grounding format: ``grounding.jsonl``, boxes in frame pixels that the trainer scales for its model."""
+"""ms-swift's grounding format: ``grounding.jsonl``, boxes in frame pixels that the trainer scales for its model.
+
+The n-th ``<bbox>`` of an entry's messages is ``objects.bbox[n]``, the n-th ``<ref-object>`` is ``objects.ref[n]``.
+Outlines are left out: the format has boxes and points only.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +12,59 @@ from typing import Any
 
 import orjson
 
+from sam2_assets.coordinates import Box
 from sam2_assets.instructions.rows import Row
-from sam2_assets.instructions.sample import box_marker
+from sam2_assets.instructions.sample import Marker, Sample, box_marker, markers, replace_markers
+from sam2_assets.instructions.views.dialogue import dialogue_id, turns
 from sam2_assets.instructions.views.files import image_path, write_image
+
+_BOX, _LABEL = "<bbox>", "<ref-object>"
+
+
+def _question_and_answer(sample: Sample) -> tuple[str, str]:
+    lines = []
+    for line in sample.answer.split("\n"):
+        found = markers(line)
+        if any(marker.polygon for marker in found):
+            continue
+        for index in (marker.index for marker in found if marker.index is not None):
+            label = sample.objects[index].label
+            line = line.replace(f"{label} {box_marker(index)}", f"{_LABEL} {box_marker(index)}")
+        lines.append(replace_markers(line, lambda marker: _BOX))
+    return replace_markers(sample.question, lambda marker: _BOX), "\n".join(lines)
 
 
 def records(row: Row) -> list[dict[str, Any]]:
-    """One entry a conversation; the n-th ``<bbox>`` of the answer is ``objects.bbox[n]``, ``[x0, y0, x1, y1]``."""
+    """One entry a dialogue; ``bbox`` is ``[x0, y0, x1, y1]`` in pixels of the picture (``bbox_type`` ``real``)."""
     entries = []
-    for sample in row.samples():
-        answer = sample.answer
-        for index in range(len(sample.objects)):
-            answer = answer.replace(box_marker(index), "<bbox>")
-        named = sample.answered_objects()
-        boxes = [[o.box[0], o.box[1], o.box[0] + o.box[2], o.box[1] + o.box[3]] for o in named]
+    for dialogue in row.dialogues():
+        named = [found.label for sample in dialogue for found in sample.answered_objects()]
+        boxes = [
+            _corners(sample, marker)
+            for sample in dialogue
+            for marker in markers(sample.question + sample.answer)
+            if not marker.polygon
+        ]
         entries.append(
             {
                 "messages": [
-                    {"role": "user", "content": f"<image>{sample.question}"},
-                    {"role": "assistant", "content": answer},
+                    {"role": role, "content": text}
+                    for turn in turns(dialogue, _question_and_answer, "<image>")
+                    for role, text in (("user", turn.question), ("assistant", turn.answer))
                 ],
                 "images": [image_path(row)],
-                "objects": {"ref": [], "bbox": boxes},
-                "id": sample.sample_id,
+                "objects": {"ref": named, "bbox": boxes, "bbox_type": "real"},
+                "id": dialogue_id(dialogue),
             }
         )
     return entries
+
+
+def _corners(sample: Sample, marker: Marker) -> list[float]:
+    box: Box | None = sample.box_of(marker)
+    assert box is not None
+    x, y, w, h = box
+    return [x, y, x + w, y + h]
 
 
 def write(rows: Iterable[Row], labels: Sequence[str], out: Path) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from sam2_assets.coordinates import Convention
 from sam2_assets.instructions.rows import Row
-from sam2_assets.instructions.views.files import image_path, json_list, write_image, write_json
+from sam2_assets.instructions.views.dialogue import dialogue_id, in_convention, turns
+from sam2_assets.instructions.views.files import JsonList, image_path, write_image, write_json
 
 _DATASET_INFO = {
     "sam2_messages": {
@@ -21,34 +24,30 @@ _DATASET_INFO = {
 
 
 def records(row: Row) -> list[dict[str, Any]]:
-    """One entry a conversation; ``images`` are relative to the view's folder (LLaMA-Factory's ``media_dir``)."""
+    """One entry a dialogue; ``images`` are relative to the view's folder (LLaMA-Factory's ``media_dir``)."""
+    write = in_convention(Convention.THOUSANDTHS)
     return [
         {
             "messages": [
-                {"role": "user", "content": f"<image>{sample.question}"},
-                {"role": "assistant", "content": sample.render_answer(Convention.THOUSANDTHS)},
+                {"role": role, "content": text}
+                for turn in turns(dialogue, write, "<image>")
+                for role, text in (("user", turn.question), ("assistant", turn.answer))
             ],
             "images": [image_path(row)],
-            "id": sample.sample_id,
+            "id": dialogue_id(dialogue),
         }
-        for sample in row.samples()
+        for dialogue in row.dialogues()
     ]
 
 
 def write(rows: Iterable[Row], labels: Sequence[str], out: Path) -> int:
     """Write the view; returns the number of entries."""
     count = 0
-
-    def entries() -> Iterator[dict[str, Any]]:
-        nonlocal count
+    with JsonList(out / "messages.json") as entries:
         for row in rows:
             write_image(row, out)
             for record in records(row):
+                entries.add(orjson.dumps(record))
                 count += 1
-                yield record
-
-    with (out / "messages.json").open("wb") as stream:
-        stream.writelines(json_list(entries()))
-        stream.write(b"\n")
     write_json(out / "dataset_info.json", _DATASET_INFO)
     return count
