@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
@@ -90,10 +89,8 @@ def outline_iou(found: RowObject, polygons: Sequence[Sequence[float]], size: tup
     """Overlap of an object's mask with its outlines, filled on a grid of eight times the mask's."""
     mask = coco_mask.decode({"size": list(found.grid), "counts": found.rle_counts})
     fine = mask.repeat(8, axis=0).repeat(8, axis=1)
-    drawn = np.zeros_like(fine, order="C")
     scale = np.array([fine.shape[1] / size[0], fine.shape[0] / size[1]])
-    for polygon in polygons:
-        corners = np.array(polygon).reshape(-1, 2) * scale - 0.5
-        cv2.fillPoly(drawn, [np.round(corners).astype(np.int32)], 1)
+    scaled = [(np.array(polygon).reshape(-1, 2) * scale).ravel().tolist() for polygon in polygons]
+    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(scaled, *fine.shape)))
     both = np.logical_and(fine, drawn).sum()
     return float(both / np.logical_or(fine, drawn).sum())

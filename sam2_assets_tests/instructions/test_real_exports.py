@@ -60,5 +60,6 @@ def test_a_real_minute_is_split_without_leak_and_read_back(shared_exports: Path,
         name: load_samples(tmp_path / "splits", {summary.video_id: tmp_path / "dataset"}, name)
         for name in ("train", "val", "test")
     }
-    assert {name: len(samples) for name, samples in read.items()} == {"train": 100, "val": 12, "test": 12}
+    # Two frames of train look like frames of val or test, and are dropped.
+    assert {name: len(samples) for name, samples in read.items()} == {"train": 96, "val": 12, "test": 12}
     assert len({sample.block for sample in read["test"]}) >= 3
