@@ -8,13 +8,14 @@ from sam2_assets.assets.corpus import corpus_splits
 from sam2_assets.assets.line import training_line
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import instruction_dataset, quality_report, raw_export, splits
-from sam2_assets.automation.inbox_sensor import inbox_sensor
+from sam2_assets.automation.inbox_sensor import build_inbox_sensor
 from sam2_assets.automation.jobs import JOBS
 from sam2_assets.automation.notification_sensor import notification_sensor
+from sam2_assets.automation.settings import AutomationSettings
 from sam2_assets.checks.export_checks import export_checks
 from sam2_assets.checks.training_checks import training_gates
 from sam2_assets.resources import StoreResource
-from sam2_assets.resources.store import default_root
+from sam2_assets.resources.store import default_inbox, default_root
 
 
 def build_definitions(root: str | None = None) -> dg.Definitions:
@@ -30,9 +31,9 @@ def build_definitions(root: str | None = None) -> dg.Definitions:
             *training_line(CORPUS),
         ],
         asset_checks=[export_checks, *training_gates(VIDEO), *training_gates(CORPUS)],
-        sensors=[inbox_sensor, notification_sensor],
+        sensors=[build_inbox_sensor(AutomationSettings.read()), notification_sensor],
         jobs=JOBS,
-        resources={"store": StoreResource(root=root or default_root())},
+        resources={"store": StoreResource(root=root or default_root(), inbox=default_inbox())},
     )
 
 

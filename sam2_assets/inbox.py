@@ -1,8 +1,7 @@
 """The inbox: uploaded exports with what belongs to each, and the partition key that an upload has for good.
 
 ``inbox/day1/cats.zip`` may have ``inbox/day1/cats.mp4`` (or another video suffix) and ``inbox/day1/cats.settings.yaml``
-beside it. The ZIP comes last: whoever uploads pairs puts the video and the settings first. Names are the same in a
-folder and in a bucket.
+beside it. Names are the same in a folder and in a bucket.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -96,18 +95,77 @@ def partition_key(object_key: str) -> str:
     return f"{slug}-{hashlib.sha256(object_key.encode()).hexdigest()[:6]}"
 
 
-def scan(inbox: Storage) -> list[Upload]:
-    """Every export in the inbox, by object key; hidden files and macOS droppings are not exports."""
-    files = {file.name: file for file in inbox.list()}
-    uploads = []
+def _stem(name: str) -> str | None:
+    """The name that an export and its companions have in common; None for a file that is neither.
+
+    Hidden files and macOS droppings are not exports.
+    """
+    path = PurePosixPath(name)
+    if any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
+        return None
+    if name.endswith(SETTINGS_SUFFIX):
+        return name.removesuffix(SETTINGS_SUFFIX)
+    if path.suffix.lower() in (".zip", *VIDEO_SUFFIXES):
+        return name.removesuffix(path.suffix)
+    return None
+
+
+def _uploads(files: Mapping[str, StoredFile]) -> Iterator[Upload]:
+    """The exports among some files."""
     for name, file in sorted(files.items()):
-        path = PurePosixPath(name)
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-        if hidden or path.suffix.lower() != ".zip":
-            continue
-        video = next((files[v] for v in _videos_beside(name, files)), None)
-        uploads.append(Upload(name, file, video, files.get(_beside(name, SETTINGS_SUFFIX))))
-    return uploads
+        if PurePosixPath(name).suffix.lower() == ".zip":
+            video = next((files[v] for v in _videos_beside(name, files)), None)
+            yield Upload(name, file, video, files.get(_beside(name, SETTINGS_SUFFIX)))
+
+
+class Pairing:
+    """Puts exports and their companions together from a sorted listing, which may come in pieces.
+
+    All names that begin with ``cats.`` follow each other in a listing. So an upload is complete as soon as another name
+    comes, and at any moment only as many are open as the last name has dots.
+
+    Args:
+        held: what ``held`` gave at the end of the piece before.
+    """
+
+    def __init__(self, held: Iterable[StoredFile] = ()) -> None:
+        self._open: dict[str, dict[str, StoredFile]] = {}
+        for file in held:
+            self._keep(file)
+
+    def _keep(self, file: StoredFile) -> None:
+        stem = _stem(file.name)
+        if stem is not None:
+            self._open.setdefault(stem, {})[file.name] = file
+
+    @property
+    def held(self) -> list[StoredFile]:
+        """The files of uploads that may have more files behind the last one."""
+        return [file for files in self._open.values() for file in files.values()]
+
+    def add(self, file: StoredFile) -> list[Upload]:
+        """Take the next file of the listing; the uploads that it shows to be complete."""
+        done = [self._open.pop(stem) for stem in list(self._open) if not file.name.startswith(f"{stem}.")]
+        self._keep(file)
+        return [upload for files in done for upload in _uploads(files)]
+
+    def end(self) -> list[Upload]:
+        """The listing ended; the uploads that were open."""
+        done, self._open = list(self._open.values()), {}
+        return [upload for files in done for upload in _uploads(files)]
+
+
+def companions(upload: Upload) -> frozenset[str]:
+    """The names under which the ZIP and its video and settings could arrive."""
+    names = {upload.object_key, upload.settings_name}
+    for suffix in VIDEO_SUFFIXES:
+        names |= {_beside(upload.object_key, suffix), _beside(upload.object_key, suffix.upper())}
+    return frozenset(names)
+
+
+def scan(inbox: Storage) -> list[Upload]:
+    """Every export in the inbox, by object key."""
+    return list(_uploads({file.name: file for file in inbox.list() if _stem(file.name) is not None}))
 
 
 def find_upload(inbox: Storage, partition: str) -> Upload:

@@ -95,15 +95,12 @@ class Store:
 
     Args:
         files: what it keeps its files in.
+        inbox: where exports are dropped; the folder ``inbox`` of the store unless another place is given.
     """
 
-    def __init__(self, files: Storage) -> None:
+    def __init__(self, files: Storage, inbox: Storage | None = None) -> None:
         self.files = files
-
-    @property
-    def inbox(self) -> Storage:
-        """Where exports are dropped."""
-        return self.files.below(INBOX)
+        self.inbox = files.below(INBOX) if inbox is None else inbox
 
     def work(self, plan_hash: str, holder: str) -> AbstractContextManager[Lease]:
         """The work folder of a plan, for one writer: see ``workarea`` and, where the root is a bucket, ``workmirror``.

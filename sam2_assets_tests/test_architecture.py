@@ -22,6 +22,7 @@ LAYERS = [
     {"quality"},
     {"instructions"},
     {"exports", "sample"},
+    {"quarantine"},
     {"inbox", "approvals", "notifications"},
     {"store"},
     {"workmirror"},

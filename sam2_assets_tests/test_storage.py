@@ -27,6 +27,27 @@ def test_files_are_listed_by_name_at_any_depth_with_a_version_that_changes(stora
     assert [file for file in storage.list() if file.name == "b"] == [storage.stat("b")]
 
 
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_pages_hold_every_file_once_with_the_clock_that_dates_them(storage: Storage, most: int) -> None:
+    names = ["a.zip", "a/x.zip", "a-b/x.zip", "a.b.zip", "A.zip", "é d/f.zip", "z"]
+    for name in names:
+        storage.write(name, b"x")
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = storage.page(after, most)
+        assert len(page.files) <= most
+        assert all(page.files[i] == storage.stat(page.files[i].name) for i in range(len(page.files)))
+        assert all(-2 < page.now - file.modified < 30 for file in page.files)
+        found += [file.name for file in page.files]
+        after = page.last
+    assert sorted(found) == sorted(names)
+    if isinstance(storage, FolderStorage):
+        assert found == sorted(names)
+    assert {file.name for file in storage.page("zz", most).files} <= {"é d/f.zip"}
+    assert storage.below("nowhere").page("", most).files == ()
+
+
 def test_a_part_of_a_storage_is_one_too(storage: Storage) -> None:
     part = storage.below("sub")
     part.write("x/y", b"1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -98,9 +98,15 @@ def current_of_all_partitions(
     return members, rejected
 
 
-def recorded(instance: dg.DagsterInstance, key: dg.AssetKey, name: str) -> dict[str, str]:
-    """One metadata value of the newest materialization of every partition that has it."""
-    ids = list(instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION).values())
+def recorded(
+    instance: dg.DagsterInstance, key: dg.AssetKey, name: str, partitions: Collection[str] | None = None
+) -> dict[str, str]:
+    """One metadata value of the newest materialization of every partition (or of some) that has it."""
+    ids = list(
+        instance.get_latest_storage_id_by_partition(
+            key, dg.DagsterEventType.ASSET_MATERIALIZATION, None if partitions is None else set(partitions)
+        ).values()
+    )
     if not ids:
         return {}
     records = instance.fetch_materializations(

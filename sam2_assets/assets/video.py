@@ -12,6 +12,7 @@ from sam2_assets.assets.lineage import current
 from sam2_assets.assets.repeats import APPEARANCE, SAME_VIDEO_AS, known_twins, twins_of
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.assets.station import Station, custom_file, failures_explained
+from sam2_assets.errors import ExportError
 from sam2_assets.exports import read_export
 from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.exports.settings import ImportSettings
@@ -23,6 +24,7 @@ from sam2_assets.pixels import now_and_then
 from sam2_assets.quality import assess, write_report
 from sam2_assets.quality.findings import QUALITY_FILE
 from sam2_assets.quality.settings import QualitySettings
+from sam2_assets.quarantine import quarantine, release
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
 from sam2_assets.splitting import Source, split
@@ -52,10 +54,16 @@ def raw_export(context: dg.AssetExecutionContext, config: ImportForm, store: Sto
             inbox = station.store.inbox
             video = None if upload.video is None else inbox.local(upload.video)
             progress = now_and_then(lambda done: context.log.info(f"{done} pictures read and measured"))
-            read_export(inbox.local(upload.archive), draft.folder, video=video, settings=settings, progress=progress)
+            archive = inbox.local(upload.archive)
+            try:
+                read_export(archive, draft.folder, video=video, settings=settings, progress=progress)
+            except ExportError as error:
+                quarantine(station.store.files, upload, error)
+                raise
             write_section(settings, draft.folder)
             facts = showcase.of_export(draft.folder)
             looks = json.loads((draft.folder / IMPORT_FILE).read_text(encoding="utf-8"))["appearance"]
+        release(station.store.files, upload.partition)
         if twins := twins_of(context.instance, context.partition_key, looks):
             facts[SAME_VIDEO_AS] = ", ".join(twins)
             context.log.warning(f"shows the same video as {', '.join(twins)}; the corpus uses one of them")

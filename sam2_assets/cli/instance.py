@@ -22,7 +22,7 @@ from sam2_assets.definitions import build_definitions
 from sam2_assets.errors import SettingsError
 from sam2_assets.partitions import videos
 from sam2_assets.resources import StoreResource
-from sam2_assets.resources.store import default_root
+from sam2_assets.resources.store import default_inbox, default_root
 
 _HOME = "DAGSTER_HOME"
 _DAEMON_SILENT_AFTER_S = 90
@@ -71,7 +71,7 @@ def open_platform() -> Iterator[Platform]:
         with dg.DagsterInstance.get() as instance:
             bury_the_dead(instance)
             root = default_root()
-            yield Platform(instance, StoreResource(root=root), build_definitions(root))
+            yield Platform(instance, StoreResource(root=root, inbox=default_inbox()), build_definitions(root))
     finally:
         os.chdir(before)
 

@@ -25,7 +25,7 @@ from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.exports import read_export
 from sam2_assets.pixels import now_and_then
 from sam2_assets.quality import refuse_pointless_waivers
-from sam2_assets.resources.store import settings_file
+from sam2_assets.resources.store import settings_place
 from sam2_assets.settings import PROJECT_FILE, Layer, describe, parse_layer, read_layer, resolve
 from sam2_assets.storage import Storage
 from sam2_assets.training.plan import PLAN_FILE, Plan
@@ -125,8 +125,7 @@ def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None
     with open_platform() as platform:
         _, partition = scope_of(name)
         if changes:
-            files = platform.store.open().files
-            _change(files, settings_file(files, partition), changes)
+            _change(*settings_place(platform.store.open(), partition), changes)
         resolved = platform.store.settings(partition)
         values = resolved.settings.model_dump(mode="json")
         table = Table("setting", "value", "from")

@@ -23,6 +23,7 @@ from sam2_assets.cli.instance import Platform, open_platform
 from sam2_assets.cli.printing import Lines
 from sam2_assets.cli.targets import STATIONS, has_station, require_known, scope_of, versions
 from sam2_assets.partitions import videos
+from sam2_assets.quarantine import Quarantined, quarantined
 from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
 
 
@@ -73,22 +74,32 @@ def status(name: str | None) -> None:
 
 def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
     table = Table(Column("partition", no_wrap=True), "export", "reached", "now")  # keys are copied
-    uploads = {u.partition: u.object_key for u in inbox.scan(platform.store.open().inbox)}
+    opened = platform.store.open()
+    uploads = {u.partition: u for u in inbox.scan(opened.inbox)}
+    bad = quarantined(opened.files)
     twins = known_twins(platform.instance)
     known = sorted({*platform.instance.get_dynamic_partitions(str(videos.name)), *uploads})
     for name in [*known, CORPUS_NAME]:
         scope, partition = scope_of(name)
         made = versions(platform, scope, partition)
-        now = [str(run) for run in runs if run.target == name] or _waits(platform, scope, name, made)
+        upload = uploads.get(name)
+        now = [str(run) for run in runs if run.target == name]
+        now = now or _in_quarantine(upload, bad) or _waits(platform, scope, name, made)
         if name in twins:
             now.append(f"same video as {', '.join(twins[name])}")
-        export = "" if partition is None else uploads.get(name, "gone")
+        export = "" if partition is None else upload.object_key if upload else "gone"
         table.add_row(name, export, _reached(made), Text("; ".join(now)))
     Console().print(table)
     lines = Lines()
     for run in runs:
         if run.target not in {*known, CORPUS_NAME}:
             lines.say(f"{run}: {run.target or 'no export'}")
+
+
+def _in_quarantine(upload: inbox.Upload | None, bad: Mapping[str, Quarantined]) -> list[str]:
+    """Why the version that is in the inbox now is not imported; nothing if it is not in quarantine."""
+    record = bad.get(upload.partition) if upload else None
+    return [f"quarantine: {record.reason}"] if upload and record and record.fingerprint == upload.fingerprint() else []
 
 
 def _reached(made: Mapping[str, Materialized]) -> str:
@@ -124,7 +135,13 @@ def _print_one(platform: Platform, scope: Scope, partition: str | None, name: st
         lines.say(f"left out: {entry['partition']}: {entry['reason']}", style="yellow")
     closed = _closed_gates(platform, scope, made)
     _say_gates(lines, closed, partition)
-    failure = last_failure(platform.instance, name)
+    opened = platform.store.open()
+    upload = next((u for u in inbox.scan(opened.inbox) if u.partition == partition), None)
+    refused = _in_quarantine(upload, quarantined(opened.files))
+    for reason in refused:
+        lines.say(reason, style="red")
+        lines.say("It is not tried again. Submit a corrected export under the same name.", indent=2)
+    failure = None if refused else last_failure(platform.instance, name)
     # A step that met a closed gate would only repeat it.
     reasons = [r for r in failure.reasons if not any(gate.name in r for gate in closed)] if failure else []
     if failure is not None and reasons:

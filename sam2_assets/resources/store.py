@@ -12,9 +12,10 @@ import dagster as dg
 from sam2_assets.inbox import find_upload
 from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE, Layer, Resolved, Settings, parse_layer, resolve
 from sam2_assets.storage import Storage, is_url, open_storage
-from sam2_assets.store import INBOX, Store
+from sam2_assets.store import Store
 
 ROOT_VARIABLE = "SAM2_ASSETS_ROOT"
+INBOX_VARIABLE = "SAM2_ASSETS_INBOX"
 DEFAULT_ROOT = "var/store"
 
 
@@ -27,14 +28,21 @@ def default_root() -> str:
     return root if is_url(root) else str(Path(root).resolve())
 
 
+def default_inbox() -> str:
+    """Where exports are dropped: ``$SAM2_ASSETS_INBOX`` (a folder or ``s3://bucket/prefix``); empty: in the store."""
+    place = os.environ.get(INBOX_VARIABLE, "")
+    return place if not place or is_url(place) else str(Path(place).resolve())
+
+
 class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Where artifacts, the inbox, approvals and work in progress live."""
 
     root: str
+    inbox: str = ""
 
     def open(self) -> Store:
         """The store behind it."""
-        return Store(open_storage(self.root))
+        return Store(open_storage(self.root), open_storage(self.inbox) if self.inbox else None)
 
     def settings(self, partition: str | None, launchpad: Mapping[str, Any] | None = None) -> Resolved:
         """The settings for a partition (None: the corpus), see ``sam2_assets.settings``.
@@ -43,9 +51,9 @@ class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: for any layer that cannot be followed.
             ExportError: when the partition's upload is gone.
         """
-        files = self.open().files
-        names = [PROJECT_FILE, settings_file(files, partition)]
-        layers = [parse_layer(files.read(name), files.shown(name)) for name in names]
+        store = self.open()
+        places = [(store.files, PROJECT_FILE), settings_place(store, partition)]
+        layers = [parse_layer(files.read(name), files.shown(name)) for files, name in places]
         return resolve([*layers, Layer("launchpad", launchpad or {})])
 
     def project_settings(self) -> Settings:
@@ -58,12 +66,12 @@ class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return resolve([parse_layer(files.read(PROJECT_FILE), files.shown(PROJECT_FILE))]).settings
 
 
-def settings_file(files: Storage, partition: str | None) -> str:
-    """The name of a partition's own settings file (None: the corpus's), whether it is there or not.
+def settings_place(store: Store, partition: str | None) -> tuple[Storage, str]:
+    """Where a partition's own settings file is (None: the corpus's), or would be.
 
     Raises:
         ExportError: when the partition's upload is gone.
     """
     if partition is None:
-        return CORPUS_FILE
-    return f"{INBOX}/{find_upload(files.below(INBOX), partition).settings_name}"
+        return store.files, CORPUS_FILE
+    return store.inbox, find_upload(store.inbox, partition).settings_name

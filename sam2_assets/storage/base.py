@@ -15,7 +15,8 @@ class StoredFile:
     Args:
         name: relative to the root.
         size: bytes.
-        modified: seconds since the epoch, by the storage's clock.
+        modified: when these contents got there, seconds since the epoch, by the storage's clock. S3 writes down when
+            an upload in parts began, which may be hours before the object is seen.
         version: another one whenever the contents are replaced (a folder: size and time; S3: the ETag).
     """
 
@@ -23,6 +24,21 @@ class StoredFile:
     size: int
     modified: float
     version: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a listing.
+
+    Args:
+        files: sorted by name, character by character.
+        last: where the next page goes on; None if there is nothing behind this one.
+        now: seconds since the epoch, by the clock that also writes ``StoredFile.modified``.
+    """
+
+    files: tuple[StoredFile, ...]
+    last: str | None
+    now: float
 
 
 class Storage(Protocol):
@@ -42,6 +58,14 @@ class Storage(Protocol):
 
     def list(self, prefix: str = "") -> Iterator[StoredFile]:
         """Every file under a folder (the root if empty), at any depth, sorted by name."""
+        ...
+
+    def page(self, after: str, most: int) -> Page:
+        """At most ``most`` files (1,000 on S3) whose names come behind ``after``; for listings of any length."""
+        ...
+
+    def arriving(self) -> frozenset[str]:
+        """Names that somebody is uploading in parts just now; begun in the last day, as far as the storage can tell."""
         ...
 
     def stat(self, name: str) -> StoredFile | None:

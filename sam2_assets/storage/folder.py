@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 from sam2_assets.errors import StoreError
-from sam2_assets.storage.base import StoredFile
+from sam2_assets.storage.base import Page, StoredFile
 
 DRAFT_PREFIX = ".draft-"
 
@@ -64,13 +66,40 @@ class FolderStorage:
                 if found is not None:
                     yield found
 
+    def _names(self, folder: Path, prefix: str, after: str) -> Iterator[str]:
+        """Names behind ``after``, sorted as S3 does: ``a-b/x``, ``a.zip``, ``a/x``. Other folders are not opened."""
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        below = {f"{prefix}{e.name}/" for e in entries if e.is_dir(follow_symlinks=False)}
+        for name in sorted(below | {prefix + e.name for e in entries if not e.is_dir(follow_symlinks=False)}):
+            if name.removeprefix(prefix).startswith(DRAFT_PREFIX):
+                continue
+            if name in below:
+                if name > after or after.startswith(name):
+                    yield from self._names(self.root / name, name, after)
+            elif name > after:
+                yield name
+
+    def page(self, after: str, most: int) -> Page:
+        """Only the files of the page are looked at."""
+        names = list(islice(self._names(self.root, "", after), most + 1))
+        files = tuple(file for name in names[:most] if (file := self.stat(name)) is not None)
+        return Page(files, names[most - 1] if len(names) > most else None, time.time())
+
+    def arriving(self) -> frozenset[str]:
+        """A folder does not tell; a file that grows is young."""
+        return frozenset()
+
     def stat(self, name: str) -> StoredFile | None:
-        """One file."""
+        """One file. One that was moved here, or copied with its old date, counts from then."""
         path = self.root / name
         if not path.is_file():
             return None
         stat = path.stat()
-        return StoredFile(name, stat.st_size, stat.st_mtime, f"{stat.st_size}-{stat.st_mtime_ns}")
+        arrived = max(stat.st_mtime, stat.st_ctime)
+        return StoredFile(name, stat.st_size, arrived, f"{stat.st_size}-{stat.st_mtime_ns}")
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes."""
@@ -100,7 +129,8 @@ class FolderStorage:
 
     def local(self, file: StoredFile) -> Path:
         """The file itself."""
-        if self.stat(file.name) != file:
+        found = self.stat(file.name)
+        if found is None or found.version != file.version:
             raise file_changed(self.shown(file.name))
         return self.root / file.name
 

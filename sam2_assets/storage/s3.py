@@ -19,19 +19,28 @@ import uuid
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from sam2_assets.errors import StoreError
-from sam2_assets.storage.base import StoredFile
+from sam2_assets.storage.base import Page, StoredFile
 from sam2_assets.storage.cache import cache_folder, evict
 from sam2_assets.storage.folder import DRAFT_PREFIX, file_changed
 
 _AT_ONCE: Final = 8
 _PART: Final = 16 * 1024**2
+_MOST_KEYS: Final = 1000
+_ABANDONED_AFTER_S: Final = 24 * 3600.0
+"""An upload in parts that was begun longer ago is taken for given up."""
 _ABSENT: Final = {"NoSuchKey", "404", "NotFound"}
 _TAKEN: Final = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
+
+
+def _server_clock(answer: Any) -> float:
+    """When the server answered, by its own clock: the one that its objects' times are from."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
 
 class S3Storage:
@@ -107,18 +116,49 @@ class S3Storage:
                 remedy="Check AWS_ENDPOINT_URL, the credentials, the bucket's name and its rights; then run again.",
             ) from error
 
+    def _folder_prefix(self, name: str) -> str:
+        key = self._key(name)
+        return f"{key}/" if key else ""
+
+    def _listed(self, answer: Any) -> Iterator[StoredFile]:
+        """The objects of one answer, but for the empty ones with which some tools stand for folders."""
+        own = len(self._folder_prefix(""))
+        for entry in answer.get("Contents", ()):
+            if not entry["Key"].endswith("/"):
+                modified, version = entry["LastModified"].timestamp(), entry["ETag"].strip('"')
+                yield StoredFile(entry["Key"][own:], entry["Size"], modified, version)
+
     def list(self, prefix: str = "") -> Iterator[StoredFile]:
         """Every object, in the order of S3: by name."""
-        start = self._key(prefix)
-        start = f"{start}/" if start else ""
-        own = len(self.prefix) + 1 if self.prefix else 0
+        start = self._folder_prefix(prefix)
         with self._asking(prefix):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
-                for entry in page.get("Contents", ()):
-                    # Some tools make empty objects that stand for folders.
-                    if not entry["Key"].endswith("/"):
-                        modified, version = entry["LastModified"].timestamp(), entry["ETag"].strip('"')
-                        yield StoredFile(entry["Key"][own:], entry["Size"], modified, version)
+            for answer in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
+                yield from self._listed(answer)
+
+    def page(self, after: str, most: int) -> Page:
+        """One request."""
+        start = self._folder_prefix("")
+        behind = {"StartAfter": f"{start}{after}"} if after else {}
+        with self._asking(""):
+            answer = self.client.list_objects_v2(
+                Bucket=self.bucket, Prefix=start, MaxKeys=min(most, _MOST_KEYS), **behind
+            )
+        keys = [entry["Key"] for entry in answer.get("Contents", ())]
+        last = keys[-1][len(start) :] if keys and answer.get("IsTruncated") else None
+        return Page(tuple(self._listed(answer)), last, _server_clock(answer))
+
+    def arriving(self) -> frozenset[str]:
+        """Multipart uploads that were begun and neither completed nor aborted."""
+        start, names = self._folder_prefix(""), set()
+        with self._asking(""):
+            for answer in self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=start
+            ):
+                oldest = _server_clock(answer) - _ABANDONED_AFTER_S
+                for upload in answer.get("Uploads", ()):
+                    if upload["Initiated"].timestamp() > oldest:
+                        names.add(upload["Key"][len(start) :])
+        return frozenset(names)
 
     def _absent(self, error: Any) -> bool:
         return str(error.response["Error"]["Code"]) in _ABSENT

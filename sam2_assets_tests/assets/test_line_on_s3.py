@@ -14,7 +14,9 @@ import pytest
 
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
-from sam2_assets.automation.inbox_sensor import SETTLE_S, inbox_sensor
+from sam2_assets.automation.inbox_sensor import build_inbox_sensor
+from sam2_assets.automation.intake import SETTLE_S
+from sam2_assets.automation.settings import AutomationSettings
 from sam2_assets.sample import SampleVideo
 from sam2_assets.storage import S3Storage
 from sam2_assets_tests.conftest import Home, approve_plan, submit
@@ -49,7 +51,8 @@ def test_an_export_put_into_a_bucket_becomes_an_adapter_and_another_machine_resu
     with home.platform() as platform:
         partition = submit(platform, sample_videos[0])
         time.sleep(SETTLE_S + 1)
-        tick = inbox_sensor(dg.build_sensor_context(instance=platform.instance, resources={"store": platform.store}))
+        sensor = build_inbox_sensor(AutomationSettings())
+        tick = sensor(dg.build_sensor_context(instance=platform.instance, resources={"store": platform.store}))
         assert isinstance(tick, dg.SensorResult)
         assert [request.partition_key for request in tick.run_requests or ()] == [partition]
         outcome = home.run(platform, "ingest", partition)

@@ -1,9 +1,7 @@
-"""What lies in the inbox is imported once: planned as a pure function, as a sensor tick, and by a real daemon."""
+"""The inbox sensor on a folder and on a real S3 server: partitions, runs, what it says, and what it does not repeat."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,83 +10,23 @@ import pytest
 
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.assets.video import UPLOAD_FINGERPRINT
-from sam2_assets.automation.inbox_sensor import MOST_PER_TICK, SETTLE_S, TickPlan, inbox_sensor, plan_tick
+from sam2_assets.automation import intake
+from sam2_assets.automation.inbox_sensor import build_inbox_sensor
+from sam2_assets.automation.settings import AutomationSettings
+from sam2_assets.errors import ExportError
 from sam2_assets.inbox import Upload, scan
 from sam2_assets.partitions import videos
+from sam2_assets.quarantine import quarantine, quarantined
 from sam2_assets.resources import StoreResource
-from sam2_assets.storage import FolderStorage
+from sam2_assets.storage import S3Storage, Storage
 
-NOW = 2_000_000_000.0
-
-
-def put(path: Path, text: str = "x", *, age: float = 100.0, now: float = NOW) -> Path:
-    """A file that was last touched ``age`` seconds before ``now``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (now - age, now - age))
-    return path
+AT_ONCE = AutomationSettings(wait_for_video_s=0)
 
 
-def plan(inbox: Path, cursor: dict[str, str] | None = None, most: int = MOST_PER_TICK) -> TickPlan:
-    return plan_tick(scan(FolderStorage(inbox)), cursor or {}, now=NOW, most=most)
-
-
-def keys(launches: tuple[Upload, ...]) -> list[str]:
-    return [upload.object_key for upload in launches]
-
-
-def test_a_new_export_is_launched_once(tmp_path: Path) -> None:
-    put(tmp_path / "a.zip")
-    first = plan(tmp_path)
-    assert keys(first.launches) == ["a.zip"]
-    second = plan(tmp_path, first.cursor)
-    assert (second.launches, second.waiting, second.cursor) == ((), 0, first.cursor)
-
-
-@pytest.mark.parametrize("touched", ["a.zip", "a.mp4", "a.settings.yaml"])
-def test_a_change_of_the_export_or_of_what_belongs_to_it_is_news(tmp_path: Path, touched: str) -> None:
-    for name in ("a.zip", "a.mp4", "a.settings.yaml", "b.zip"):
-        put(tmp_path / name)
-    cursor = plan(tmp_path).cursor
-    put(tmp_path / touched, "another text", age=50)
-    again = plan(tmp_path, cursor)
-    assert keys(again.launches) == ["a.zip"]
-    assert plan(tmp_path, again.cursor).launches == ()
-
-
-@pytest.mark.parametrize("growing", ["a.zip", "a.mp4", "a.settings.yaml"])
-def test_an_upload_still_being_copied_waits_and_is_not_forgotten(tmp_path: Path, growing: str) -> None:
-    for name in ("a.zip", "a.mp4", "a.settings.yaml", "b.zip"):
-        put(tmp_path / name)
-    put(tmp_path / growing, age=SETTLE_S - 0.1)
-    tick = plan(tmp_path)
-    assert (keys(tick.launches), tick.waiting) == (["b.zip"], 1)
-    put(tmp_path / growing, age=SETTLE_S)
-    assert keys(plan(tmp_path, tick.cursor).launches) == ["a.zip"]
-
-
-def test_a_flood_is_taken_in_portions_in_order_without_gap_or_repetition(tmp_path: Path) -> None:
-    names = [f"{i:03}.zip" for i in range(MOST_PER_TICK + 7)]
-    for name in names:
-        put(tmp_path / name)
-    first = plan(tmp_path)
-    assert keys(first.launches) == names[:MOST_PER_TICK]
-    assert first.waiting == 7
-    second = plan(tmp_path, first.cursor)
-    assert keys(second.launches) == names[MOST_PER_TICK:]
-    assert plan(tmp_path, second.cursor).launches == ()
-
-
-def test_a_file_that_vanishes_and_returns_unchanged_is_not_news_but_a_changed_one_is(tmp_path: Path) -> None:
-    put(tmp_path / "a.zip")
-    cursor = plan(tmp_path).cursor
-    (tmp_path / "a.zip").unlink()
-    gone = plan(tmp_path, cursor)
-    assert (gone.launches, gone.waiting, gone.cursor) == ((), 0, cursor)
-    put(tmp_path / "a.zip")
-    assert plan(tmp_path, gone.cursor).launches == ()
-    put(tmp_path / "a.zip", "changed", age=90)
-    assert keys(plan(tmp_path, gone.cursor).launches) == ["a.zip"]
+@pytest.fixture(autouse=True)
+def nothing_needs_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waiting itself is tested in ``test_intake``, where there is a clock to turn."""
+    monkeypatch.setattr(intake, "SETTLE_S", -10.0)
 
 
 @pytest.fixture
@@ -97,80 +35,28 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def tick(instance: dg.DagsterInstance, store: Path, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
-    """One evaluation; what it asks for is done to the instance, as the daemon would."""
-    context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, resources={"store": StoreResource(root=str(store))}
-    )
-    outcome = inbox_sensor(context)
-    assert isinstance(outcome, dg.SensorResult | dg.SkipReason)
-    if isinstance(outcome, dg.SensorResult):
-        for request in outcome.dynamic_partitions_requests or []:
-            assert isinstance(request, dg.AddDynamicPartitionsRequest)
-            instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-    return outcome
+@pytest.fixture
+def store(storage: Storage) -> StoreResource:
+    return StoreResource(root=storage.uri())
 
 
-def requests(outcome: dg.SensorResult | dg.SkipReason) -> list[dg.RunRequest]:
-    assert isinstance(outcome, dg.SensorResult), outcome
-    return [request for request in outcome.run_requests or [] if isinstance(request, dg.RunRequest)]
-
-
-def put_old(path: Path, text: str = "x", age: float = 1000.0) -> Path:
-    """As ``put``, by the clock that the sensor reads."""
-    import time
-
-    return put(path, text, age=age, now=time.time())
-
-
-def test_an_empty_inbox_and_one_that_is_not_there_are_skipped_with_the_reason(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    skipped = tick(instance, tmp_path)
-    assert isinstance(skipped, dg.SkipReason)
-    assert str(tmp_path / "inbox") in str(skipped.skip_message)
-    put(tmp_path / "inbox" / "a.zip", now=NOW)  # touched in the future: still being copied, by any clock
-    skipped = tick(instance, tmp_path)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "1 still being copied" in str(skipped.skip_message)
-
-
-def test_every_export_becomes_a_partition_and_a_run_of_it_named_after_the_upload(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    for name in ("a.zip", "day 1/b.zip"):
-        put_old(tmp_path / "inbox" / name)
-    outcome = tick(instance, tmp_path)
-    uploads = scan(FolderStorage(tmp_path / "inbox"))
-    assert [r.partition_key for r in requests(outcome)] == [u.partition for u in uploads]
-    assert [r.tags["sam2_assets/export"] for r in requests(outcome)] == ["a.zip", "day 1/b.zip"]
-    assert set(instance.get_dynamic_partitions(str(videos.name))) == {u.partition for u in uploads}
-
-
-def test_a_reupload_gets_another_run_of_the_same_partition_and_nothing_is_launched_twice(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    put_old(tmp_path / "inbox" / "a.zip")
-    put_old(tmp_path / "inbox" / "b.zip")
-    first = tick(instance, tmp_path)
-    assert isinstance(first, dg.SensorResult)
-    assert isinstance(tick(instance, tmp_path, first.cursor), dg.SkipReason)
-    put_old(tmp_path / "inbox" / "a.zip", "a new version", age=500)
-    second = tick(instance, tmp_path, first.cursor)
-    (again,) = requests(second)
-    before = next(r for r in requests(first) if r.partition_key == again.partition_key)
-    assert again.run_key != before.run_key
-    assert isinstance(second, dg.SensorResult)
-    assert not second.dynamic_partitions_requests
-    assert isinstance(tick(instance, tmp_path, second.cursor), dg.SkipReason)
-
-
-def test_a_sensor_that_lost_its_cursor_asks_for_the_same_run_keys_which_dagster_launches_once(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    put_old(tmp_path / "inbox" / "a.zip")
-    (first,), (again,) = requests(tick(instance, tmp_path)), requests(tick(instance, tmp_path))
-    assert first.run_key == again.run_key
+def tick(
+    instance: dg.DagsterInstance,
+    store: StoreResource,
+    cursor: str | None = None,
+    settings: AutomationSettings = AT_ONCE,
+) -> tuple[list[dg.RunRequest], str, str]:
+    """One evaluation; what it asks for is done to the instance, as the daemon would. Runs, cursor, what it says."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"store": store})
+    outcome = build_inbox_sensor(settings)(context)
+    if isinstance(outcome, dg.SkipReason):
+        return [], str(context.cursor), str(outcome.skip_message)
+    assert isinstance(outcome, dg.SensorResult)
+    for request in outcome.dynamic_partitions_requests or []:
+        assert isinstance(request, dg.AddDynamicPartitionsRequest)
+        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+    requests = [request for request in outcome.run_requests or [] if isinstance(request, dg.RunRequest)]
+    return requests, str(outcome.cursor), ""
 
 
 def imported(instance: dg.DagsterInstance, upload: Upload, fingerprint: str) -> None:
@@ -183,61 +69,124 @@ def imported(instance: dg.DagsterInstance, upload: Upload, fingerprint: str) -> 
     )
 
 
-def test_what_was_imported_by_hand_is_not_imported_again_unless_it_changed(
-    instance: dg.DagsterInstance, tmp_path: Path
+def test_every_export_becomes_a_partition_and_one_run_named_after_the_upload(
+    instance: dg.DagsterInstance, store: StoreResource
 ) -> None:
-    put_old(tmp_path / "inbox" / "a.zip")
-    put_old(tmp_path / "inbox" / "b.zip")
-    a, b = scan(FolderStorage(tmp_path / "inbox"))
+    inbox = store.open().inbox
+    requests, cursor, said = tick(instance, store)
+    assert (requests, inbox.shown() in said) == ([], True)
+    for name in ("a.zip", "day 1/b.zip", "day 1/b.mp4"):
+        inbox.write(name, b"x")
+    requests, cursor, _ = tick(instance, store, cursor)
+    uploads = scan(inbox)
+    assert {r.partition_key for r in requests} == {u.partition for u in uploads}
+    assert {r.tags["sam2_assets/export"] for r in requests} == {"a.zip", "day 1/b.zip"}
+    assert set(instance.get_dynamic_partitions(str(videos.name))) == {u.partition for u in uploads}
+    for request, upload in zip(sorted(requests, key=lambda r: r.tags["sam2_assets/export"]), uploads, strict=True):
+        assert str(request.run_key).startswith(f"{upload.partition}:{upload.fingerprint()}:")
+    again, cursor, said = tick(instance, store, cursor)
+    assert not again
+    assert said.startswith("no new among 2 exports")
+
+    inbox.write("a.zip", b"a new version")
+    (second,), cursor, _ = tick(instance, store, cursor)
+    first = next(r for r in requests if r.tags["sam2_assets/export"] == "a.zip")
+    assert (second.partition_key, second.run_key == first.run_key) == (first.partition_key, False)
+    assert tick(instance, store, cursor)[0] == []
+
+
+def test_what_was_imported_by_hand_is_not_imported_again_unless_it_changed(
+    instance: dg.DagsterInstance, store: StoreResource
+) -> None:
+    inbox = store.open().inbox
+    inbox.write("a.zip", b"x")
+    inbox.write("b.zip", b"x")
+    a, b = scan(inbox)
     imported(instance, a, a.fingerprint())
     imported(instance, b, "of an older version")
-    outcome = tick(instance, tmp_path)
-    assert [r.partition_key for r in requests(outcome)] == [b.partition]
-    assert isinstance(outcome, dg.SensorResult)
-    assert not outcome.dynamic_partitions_requests
-    assert json.loads(str(outcome.cursor)) == {a.partition: a.fingerprint(), b.partition: b.fingerprint()}
+    requests, cursor, _ = tick(instance, store)
+    assert [r.partition_key for r in requests] == [b.partition]
+    assert tick(instance, store, cursor)[0] == []
 
 
-def test_a_version_imported_by_hand_after_an_earlier_one_was_launched_is_not_imported_again(
-    instance: dg.DagsterInstance, tmp_path: Path
+def test_a_sensor_that_lost_its_cursor_finds_the_runs_it_started(
+    instance: dg.DagsterInstance, store: StoreResource
 ) -> None:
-    put_old(tmp_path / "inbox" / "a.zip", "first", age=900)
-    first = tick(instance, tmp_path)
-    assert isinstance(first, dg.SensorResult)
-    put_old(tmp_path / "inbox" / "a.zip", "second", age=500)
-    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
-    imported(instance, upload, upload.fingerprint())
-    assert isinstance(tick(instance, tmp_path, first.cursor), dg.SkipReason)
+    store.open().inbox.write("a.zip", b"x")
+    ((request,), _, _) = tick(instance, store)
+    instance.create_run_for_job(
+        _empty_job(),
+        tags={"dagster/run_key": str(request.run_key)},
+    )
+    assert tick(instance, store, None)[0] == []
 
 
-def test_a_tick_that_launches_nothing_still_remembers_what_was_imported_by_hand(
-    instance: dg.DagsterInstance, tmp_path: Path
+def _empty_job() -> dg.JobDefinition:
+    @dg.job
+    def empty() -> None:
+        """Nothing."""
+
+    return empty
+
+
+def test_a_version_in_quarantine_is_named_with_its_reason_until_another_one_comes(
+    instance: dg.DagsterInstance, store: StoreResource
 ) -> None:
-    put_old(tmp_path / "inbox" / "a.zip")
-    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
-    imported(instance, upload, upload.fingerprint())
-    store = {"store": StoreResource(root=str(tmp_path))}
-    context = dg.build_sensor_context(instance=instance, cursor=None, resources=store)
-    assert isinstance(inbox_sensor(context), dg.SkipReason)
-    assert json.loads(str(context.cursor)) == {upload.partition: upload.fingerprint()}
+    opened = store.open()
+    opened.inbox.write("a.zip", b"no ZIP at all")
+    (upload,) = scan(opened.inbox)
+    quarantine(opened.files, upload, ExportError("not_a_zip", "is no ZIP", file="a.zip", remedy="Export it again."))
+    requests, cursor, said = tick(instance, store)
+    assert not requests
+    assert "a.zip is in quarantine: a.zip: is no ZIP" in said
+    opened.inbox.write("a.zip", b"now it is one")
+    requests, cursor, _ = tick(instance, store, cursor)
+    assert [r.partition_key for r in requests] == [upload.partition]
+    assert "in quarantine" not in tick(instance, store, cursor)[2]
 
 
-def test_going_back_to_a_version_that_was_launched_before_is_news(tmp_path: Path) -> None:
-    put(tmp_path / "a.zip", "first", age=900)
-    launched = plan(tmp_path).cursor
-    put(tmp_path / "a.zip", "second", age=500)
-    (upload,) = scan(FolderStorage(tmp_path))
-    by_hand = {upload.partition: upload.fingerprint()}
-    seen = plan_tick([upload], launched, by_hand, now=NOW)
-    assert seen.launches == ()
-    put(tmp_path / "a.zip", "first", age=900)
-    assert keys(plan_tick(scan(FolderStorage(tmp_path)), seen.cursor, by_hand, now=NOW).launches) == ["a.zip"]
+def test_a_bad_upload_that_was_taken_away_is_forgotten(instance: dg.DagsterInstance, store: StoreResource) -> None:
+    opened = store.open()
+    opened.inbox.write("a.zip", b"no ZIP at all")
+    (upload,) = scan(opened.inbox)
+    quarantine(opened.files, upload, ExportError("not_a_zip", "is no ZIP", remedy=""))
+    opened.inbox.remove("a.zip")
+    assert "in quarantine" not in tick(instance, store)[2]
+    assert quarantined(opened.files) == {}
 
 
-def test_a_launch_whose_run_failed_is_not_repeated_every_tick(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    put_old(tmp_path / "inbox" / "a.zip")
-    (upload,) = scan(FolderStorage(tmp_path / "inbox"))
-    imported(instance, upload, "of the good version before")
-    first = tick(instance, tmp_path)
-    assert isinstance(first, dg.SensorResult)
-    assert isinstance(tick(instance, tmp_path, first.cursor), dg.SkipReason)
+def test_the_switch_turns_it_off(instance: dg.DagsterInstance, store: StoreResource) -> None:
+    store.open().inbox.write("a.zip", b"x")
+    requests, _, said = tick(instance, store, settings=AutomationSettings(enabled=False))
+    assert not requests
+    assert "SAM2_ASSETS_AUTOMATION" in said
+
+
+def test_uploads_may_come_to_a_bucket_of_their_own(instance: dg.DagsterInstance, bucket: str, tmp_path: Path) -> None:
+    store = StoreResource(root=str(tmp_path / "store"), inbox=f"s3://{bucket}/from/partners")
+    S3Storage(bucket, "from/partners").write("day 1/a.zip", b"x")
+    S3Storage(bucket, "from").write("elsewhere.zip", b"x")
+    requests, _, _ = tick(instance, store)
+    assert [r.tags["sam2_assets/export"] for r in requests] == ["day 1/a.zip"]
+    assert store.settings(requests[0].partition_key).origins == {}
+    S3Storage(bucket, "from/partners").write("day 1/a.settings.yaml", b"splitting: {segments: 2}")
+    assert store.settings(requests[0].partition_key).settings.splitting.segments == 2
+
+
+def test_an_upload_in_parts_on_a_real_server_holds_its_export_back(instance: dg.DagsterInstance, bucket: str) -> None:
+    store = StoreResource(root=f"s3://{bucket}/team")
+    inbox = store.open().inbox
+    assert isinstance(inbox, S3Storage)
+    inbox.write("a.zip", b"x")
+    parts = {"Bucket": bucket, "Key": "team/inbox/a.mp4"}
+    begun = inbox.client.create_multipart_upload(**parts)["UploadId"]
+    requests, cursor, said = tick(instance, store)
+    assert not requests
+    assert "a.zip waits: a.mp4 is being uploaded" in said
+    etag = inbox.client.upload_part(**parts, UploadId=begun, PartNumber=1, Body=b"x")["ETag"]
+    done = {"Parts": [{"ETag": etag, "PartNumber": 1}]}
+    inbox.client.complete_multipart_upload(**parts, UploadId=begun, MultipartUpload=done)
+    (request,), _, _ = tick(instance, store, cursor)
+    (upload,) = scan(inbox)
+    assert upload.video is not None
+    assert upload.fingerprint() in str(request.run_key)
