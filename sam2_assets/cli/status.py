@@ -91,6 +91,8 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
         table.add_row(name, export, _reached(made), Text("; ".join(now)))
     Console().print(table)
     lines = Lines()
+    if not known:
+        lines.command("next: sam2-assets submit EXPORT.zip --video VIDEO.mp4")
     for run in runs:
         if run.target not in {*known, CORPUS_NAME}:
             lines.say(f"{run}: {run.target or 'no export'}")
