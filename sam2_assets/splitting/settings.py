@@ -58,7 +58,7 @@ class SplitSettings(BaseModel):
         default=10,
         ge=3,
         description="Strategy auto splits a corpus of at least this many videos by video; with fewer, one video would "
-        "be more than the share of val or test.",
+        "be more than the share of val or test. A corpus that began smaller stays as it is until resplit is raised.",
     )
     max_train_frames_per_video: int | None = Field(
         default=None,
@@ -69,7 +69,8 @@ class SplitSettings(BaseModel):
     resplit: int = Field(
         default=0,
         ge=0,
-        description="A video of the corpus keeps its side when others arrive; a higher number deals all of them anew.",
+        description="A video of the corpus keeps its side, and the corpus its strategy, when others arrive; a higher "
+        "number deals all of them anew.",
     )
     custom_file: str = Field(
         default="splits.csv",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -142,6 +143,20 @@ def test_a_copy_under_another_name_and_a_clip_of_the_recording_stay_on_its_side(
     assert (now["copy"], now["clip"]) == ("test", "test")
     (rejected,) = evidence(tmp_path / "out")["rejected"]
     assert "same video as copy" in rejected["reason"]
+
+
+def test_a_video_keeps_its_side_under_another_partition_and_annotated_again(tmp_path: Path) -> None:
+    members = corpus(20)
+    split(members[8:], tmp_path / "first", SplitSettings())
+    split(members, tmp_path / "grown", SplitSettings(), previous=Previous.read(tmp_path / "first"))
+    before, sides = Previous.read(tmp_path / "grown"), sides_of(tmp_path / "grown")
+    split(members, tmp_path / "anew", SplitSettings())
+    assert sides_of(tmp_path / "anew") != sides  # dealt together they would lie elsewhere
+    for change in ("partition", "video_id"):
+        renamed = [dataclasses.replace(m, **{change: f"id-new-{m.partition}"}) for m in members]
+        split(renamed, tmp_path / change, SplitSettings(), previous=before)
+        now = {name.removeprefix("new-"): side for name, side in sides_of(tmp_path / change).items()}
+        assert now == sides
 
 
 def test_a_corpus_that_began_by_time_stays_so_until_a_resplit_is_asked(tmp_path: Path) -> None:
