@@ -36,6 +36,8 @@ COMMAND = "command"
 WAITING = "waiting for the GPU"
 """The phase of a step that another run keeps from starting its child."""
 _POLL_S = 5.0
+_SAID_ONCE = ("preflight", "measured")
+"""Phases whose report must not be lost to a later one of the same poll."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -146,11 +148,11 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _observe(context: dg.AssetExecutionContext, session: dg.PipesSession, seen: int) -> int:
-    """Put the newest progress message into the event log: one a poll, so that the log stays small."""
+    """Put the newest progress message into the event log: one a poll and what is said once, so that it stays small."""
     messages = list(session.get_custom_messages())
     points = [m for m in messages[seen:] if isinstance(m, dict) and m.get("phase") != "failed"]
-    if points:
-        numbers = {name: value for name, value in points[-1].items() if isinstance(value, str | int | float)}
-        partition = context.partition_key if context.has_partition_key else None
+    partition = context.partition_key if context.has_partition_key else None
+    for point in [*(each for each in points[:-1] if each.get("phase") in _SAID_ONCE), *points[-1:]]:
+        numbers = {name: value for name, value in point.items() if isinstance(value, str | int | float)}
         context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata=numbers))
     return len(messages)

@@ -71,6 +71,10 @@ class Encoder:
         resized = self.family.resized(self.processor, (sample.width, sample.height))
         return sample.render_question(self.family.coordinates, resized)
 
+    def picture_tokens(self, encoded: Encoded) -> int:
+        """How many tokens stand for the picture."""
+        return int((encoded.tokens["input_ids"] == self._picture_token).sum())
+
     def completion(self, sample: Sample) -> str:
         """What follows the prompt in training: the answer in the model's coordinates and the end token."""
         resized = self.family.resized(self.processor, (sample.width, sample.height))

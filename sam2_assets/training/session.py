@@ -29,9 +29,10 @@ from sam2_assets.training.families import family_by_name
 from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.live import Live, peak_memory_gib
-from sam2_assets.training.loop import LoopTrainer
+from sam2_assets.training.loop import LoopTrainer, autocast
 from sam2_assets.training.memory import is_out_of_memory, out_of_memory
 from sam2_assets.training.plan import Plan
+from sam2_assets.training.preflight import preflight
 from sam2_assets.training.progress import Reporter
 from sam2_assets.training.stopping import Interrupted, StopRequest
 
@@ -101,9 +102,12 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     per_step = min(config.batch_size * config.gradient_accumulation, len(train_samples))
     live = Live(trainer, reporter, job.work / "logs", every=config.log_every_steps, samples_per_step=per_step)
     trainer.add_callback(live)
-    prepared = time.perf_counter() - started
-    stop.immediate = False
     try:
+        arithmetic = autocast(config.precision, trainer.args.device)
+        found = preflight(adapted, encoder, train_samples, config, trainer.args.device, arithmetic)
+        reporter.report("preflight", **found)
+        prepared = time.perf_counter() - started
+        stop.immediate = False
         complete = trainer.run(resume)
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -117,7 +121,8 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     published = _use_chosen_weights(trainer, checkpoints, config)
     reporter.report("publishing", step=published)
     write_adapter(trainer.model, encoder.processor, out / "adapter")
-    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared, published)
+    facts = {"preflight": found, "published_step": published, "ended_early": trainer.ended_early}
+    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared, facts)
 
 
 def _use_chosen_weights(trainer: LoopTrainer, checkpoints: Checkpoints, config: TrainingConfig) -> int:
@@ -178,7 +183,6 @@ def _prepare(encoder: Encoder, samples: Sequence[Sample], reporter: Reporter) ->
     Returns:
         Tokens of each sample.
     """
-    encoder.check(samples[0])
     lengths: list[int] = []
     for done, sample in enumerate(samples):
         lengths.append(len(encoder.encode(sample).labels))
@@ -196,7 +200,7 @@ def _write_figures(
     val_samples: int,
     per_step: int,
     prepared: float,
-    published: int,
+    facts: dict[str, Any],
 ) -> None:
     config, state = plan.config, trainer.state
     points = training_points(state.log_history, config.log_every_steps, state.global_step)
@@ -204,7 +208,7 @@ def _write_figures(
     write_events(out / "logs", points, validation)
     draw_loss(out / "loss.png", points, validation)
     figures = _figures(plan, adapted, state, points, validation, train_samples, val_samples)
-    _write_json(out / "training.json", {**figures, "published_step": published, "ended_early": trainer.ended_early})
+    _write_json(out / "training.json", figures | facts)
     clock = trainer.clock
     rate = clock.steps * per_step / clock.seconds if clock.steps and clock.seconds else None
     past = None
