@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export DAGSTER_HOME := $(CURDIR)
 export SAM2_ASSETS_ROOT ?= var/store
 
-.PHONY: help demo test campaign ui check format seeds docs clean
+.PHONY: help demo test campaign kills ui check format seeds docs clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,9 @@ test: $(STAMP) ## the whole test suite, with coverage of the core
 
 campaign: $(STAMP) ## 10,000 hostile uploads against the importer and the checks: about 20 minutes
 	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.campaigns --cases 10000
+
+kills: $(STAMP) ## 20 trainings' moments hit by kill -9: do they resume to the same bytes? About 5 minutes
+	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.training.kill_campaign --kills 20
 
 ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
 	@# Until a pool is in the database, its default limit does not hold.
