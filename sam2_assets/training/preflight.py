@@ -11,7 +11,7 @@ import torch
 
 from sam2_assets.coordinates import Convention, ImageGeometry, from_model
 from sam2_assets.errors import TrainingError
-from sam2_assets.instructions.sample import Sample
+from sam2_assets.instructions.sample import Sample, markers
 from sam2_assets.training.adapters import Adapted
 from sam2_assets.training.answers import parse_answer
 from sam2_assets.training.collation import Collator, Encoder
@@ -19,7 +19,6 @@ from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.loss import IGNORED, answer_loss, supervised_tokens
 from sam2_assets.training.progress import Scalar
 
-_MOST_TASKS: Final = 4
 _LAST_DIGIT: Final = {
     Convention.PADDED_UNIT_SQUARE: 0.01,
     Convention.THOUSANDTHS: 1.0,
@@ -56,7 +55,8 @@ def preflight(
         TrainingError: ``prompt_mismatch``, ``end_token_missing``, ``box_not_kept``, ``frame_size_mismatch``,
             ``lora_targets``, ``picture_tokens`` or ``loss_not_finite``.
     """
-    chosen = list({sample.task: sample for sample in reversed(samples)}.values())[-_MOST_TASKS:][::-1]
+    first_of = {sample.task: sample for sample in reversed(samples)}
+    chosen = [first_of[task] for task in dict.fromkeys(sample.task for sample in samples)]
     for sample in chosen:
         encoder.check(sample)
         _ends(encoder, sample)
@@ -64,7 +64,7 @@ def preflight(
     _adapters(adapted, encoder, config)
     first = encoder.encode(chosen[0])
     supervised = first.labels[first.labels != IGNORED]
-    batch = Collator(encoder)(chosen)
+    batch = Collator(encoder)(chosen[: config.batch_size])
     return {
         "samples": len(chosen),
         "tasks": ", ".join(sample.task for sample in chosen),
@@ -100,7 +100,7 @@ def _moved(encoder: Encoder, sample: Sample) -> float:
     geometry = ImageGeometry(
         (sample.width, sample.height), family.resized(encoder.processor, (sample.width, sample.height))
     )
-    objects = sample.answered_objects()
+    boxes = [box for marker in markers(sample.answer) if (box := sample.box_of(marker)) is not None]
     answer = sample.render_answer(family.coordinates, geometry.resized)
     read = [parsed.numbers for parsed in parse_answer(answer) if parsed.numbers is not None]
     digit = _LAST_DIGIT[family.coordinates]
@@ -108,11 +108,10 @@ def _moved(encoder: Encoder, sample: Sample) -> float:
         digit * side / units for side, units in zip(geometry.frame, _extent(family.coordinates, geometry), strict=True)
     )
     farthest = 0.0
-    for stated, numbers in zip(objects, read, strict=False):
-        x, y, w, h = stated.box
+    for (x, y, w, h), numbers in zip(boxes, read, strict=False):
         u, v, s, t = from_model(numbers, family.coordinates, geometry)
         farthest = max(farthest, abs(u - x), abs(v - y), abs(u + s - x - w), abs(v + t - y - h))
-    if len(read) != len(objects) or farthest > allowed:
+    if len(read) != len(boxes) or farthest > allowed:
         raise TrainingError(
             "box_not_kept",
             f"a corner moves by {farthest:.1f} pixels from frame to text and back, more than its last digit",

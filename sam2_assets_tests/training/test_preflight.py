@@ -13,6 +13,7 @@ import torch
 from sam2_assets.errors import TrainingError
 from sam2_assets.instructions.reading import load_samples
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.instructions.tasks import TASKS
 from sam2_assets.training.adapters import Adapted, adapt
 from sam2_assets.training.collation import Encoder
 from sam2_assets.training.config import TrainingConfig
@@ -72,6 +73,13 @@ def test_every_family_passes_and_says_what_it_teaches(
     assert 0 < float(str(found["corner_error_px"])) < 1
     assert int(str(found["picture_tokens"])) > 0
     assert found["adapted_modules"] == len(adapted.adapted_modules)
+
+
+def test_every_task_passes(tiny_llava: Path, tmp_path: Path) -> None:
+    data = build_data(tmp_path, moving_shots(30, step=24), tasks=tuple(TASKS))
+    every = load_samples(data.splits, data.datasets, "train")
+    found = _look(*_parts(tiny_llava), every)
+    assert found["samples"] == len({sample.task for sample in every}) > 6
 
 
 class _NeverEnding(Llava):
