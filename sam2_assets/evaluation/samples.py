@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError
 from sam2_assets.evaluation.scores import TEMPORAL_BLOCK, WHOLE_VIDEO
-from sam2_assets.instructions.reading import SPLITS_FILE, load_samples
+from sam2_assets.instructions.reading import EVIDENCE_FILE, SPLITS_FILE, load_samples
 from sam2_assets.instructions.rows import read_rows
 from sam2_assets.instructions.sample import Sample
-from sam2_assets.splitting.strategies import EVIDENCE_FILE
 
 
 def interval_unit(splits: Path) -> str:

@@ -14,6 +14,8 @@ from sam2_assets.instructions.rows import SUMMARY_FILE, read_rows
 from sam2_assets.instructions.sample import Sample
 
 SPLITS_FILE = "splits.parquet"
+EVIDENCE_FILE = "splits.json"
+"""The two files of a splits folder. Their names stand here because the server reads them without `splitting`."""
 _SPLITS = ("train", "val", "test")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError, SettingsError
+from sam2_assets.instructions.reading import EVIDENCE_FILE, SPLITS_FILE
 from sam2_assets.splitting.custom import CustomFile
 from sam2_assets.splitting.duplicates import DUPLICATE, drop_alike, dropped_evidence
 from sam2_assets.splitting.evidence import BALANCED_POINTS, USED, balance, leakage, majority, split_counts, too_uniform
@@ -23,8 +24,6 @@ from sam2_assets.splitting.labels import label_findings
 from sam2_assets.splitting.repeats import Distinct, one_a_video
 from sam2_assets.splitting.settings import SplitSettings
 from sam2_assets.splitting.strategies import (
-    EVIDENCE_FILE,
-    SPLITS_FILE,
     Assigned,
     Previous,
     assign_all,

@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 
 from sam2_assets.errors import DatasetError
+from sam2_assets.instructions.reading import EVIDENCE_FILE, SPLITS_FILE
 from sam2_assets.splitting.by_video import SIDES, Unit, deal
 from sam2_assets.splitting.custom import CustomFile
 from sam2_assets.splitting.facts import Member, read_members
@@ -21,8 +22,6 @@ from sam2_assets.splitting.shuffled import shuffle
 from sam2_assets.splitting.stratified import stratify
 from sam2_assets.splitting.temporal import Assignment, assign
 
-SPLITS_FILE: Final = "splits.parquet"
-EVIDENCE_FILE: Final = "splits.json"
 _FEWEST_BY_VIDEO: Final = 3
 # What a stratified cut depends on: with another of these, a video's earlier cut is not kept.
 _CUT_BY: Final = ("train", "val", "test", "guard_gap_s", "segments", "block_s", "min_kept_share", "seed", "resplit")

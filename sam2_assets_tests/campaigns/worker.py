@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from sam2_assets.errors import Sam2AssetsError
@@ -68,6 +69,8 @@ class Outcome:
 @cache
 def _warm_up() -> None:
     """Have the loops over run lengths compiled here, so that no child does it, or writes to the compiler's cache."""
+    # A fork copies no threads: a picture that OpenCV wants to share among its own would wait for them for ever.
+    cv2.setNumThreads(1)
     runs = parse_runs(["1 2 1", "0 4"], "", ["", ""])
     for order in Order:
         counts = measure(runs, (2, 2), order, 4, 4).counts

@@ -91,12 +91,17 @@ def test_sample_writes_an_export_with_its_video_and_says_what_to_do_next(tmp_pat
         assert 0 <= y <= y + h <= report["video"]["height"]
 
 
+def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Lines of stderr; on a busy machine the progress of a few pictures is told too."""
+    return [line for line in done.stderr.splitlines() if not line.endswith("pictures read and measured")]
+
+
 def test_inspect_of_painted_pictures_is_readable_but_a_gate_fails(small: Path, tmp_path: Path) -> None:
     done = command("inspect", small, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, complaints(done)) == (3, [])
     assert "burnt_in_overlay" in done.stdout
     as_json = command("inspect", small, "--json", cwd=tmp_path)
-    assert (as_json.returncode, as_json.stderr) == (3, "")
+    assert (as_json.returncode, complaints(as_json)) == (3, [])
     found = {f["check"]: f for f in json.loads(as_json.stdout)["findings"]}
     assert found["burnt_in_overlay"]["gates"] == "training_plan"
     assert not found["burnt_in_overlay"]["passed"]
@@ -132,7 +137,7 @@ def test_inspect_measures_the_whole_plan_where_the_settings_name_a_base_model(
 def test_inspect_writes_the_report_as_one_page_on_request(small: Path, tmp_path: Path) -> None:
     page = tmp_path / "new folder" / "report.html"
     done = command("inspect", small, "--report", page, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, complaints(done)) == (3, [])
     assert str(page) in done.stdout
     assert "Stopped before training" in page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == [page.name]
@@ -147,7 +152,7 @@ def test_inspect_fits_80_columns_and_prints_a_label_as_it_is(tmp_path: Path, mon
         for found in record["objects"]:
             found["label"] = "[/bold] [red]fox " + "and so on " * 12 + "\u2067\u5de5\u5177"
     done = command("inspect", export.write(tmp_path / "odd.zip"), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, complaints(done)) == (3, [])
     assert "[/bold] [red]fox" in done.stdout
     assert "\u2067" not in done.stdout, "a control character could reverse what follows"
     assert max(map(len, done.stdout.splitlines())) <= 80
