@@ -109,7 +109,8 @@ def test_every_station_with_settings_shows_the_form_of_its_section() -> None:
         assert forms[station] == expected, station
         if f"corpus/{station}" in forms:
             assert forms[f"corpus/{station}"] == expected, station
-    assert set(OF_STATION.values()) == set(SECTIONS)
+    # Who is told what is no station's: sensors obey it.
+    assert {*OF_STATION.values(), "notifications"} == set(SECTIONS)
 
 
 @pytest.mark.parametrize("model", [*SECTIONS.values(), Everything])
