@@ -26,6 +26,9 @@ from sam2_assets.partitions import videos
 from sam2_assets.quarantine import Quarantined, quarantined
 from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
 
+_APPROVAL = "waits for approval"
+_MOST_COMMANDS = 10
+
 
 @dataclass(frozen=True)
 class ClosedGate:
@@ -78,6 +81,7 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
     uploads = {u.partition: u for u in inbox.scan(opened.inbox)}
     bad = quarantined(opened.files)
     twins = known_twins(platform.instance)
+    to_approve = []
     known = sorted({*platform.instance.get_dynamic_partitions(str(videos.name)), *uploads})
     for name in [*known, CORPUS_NAME]:
         scope, partition = scope_of(name)
@@ -85,6 +89,8 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
         upload = uploads.get(name)
         now = [str(run) for run in runs if run.target == name]
         now = now or _in_quarantine(upload, bad) or _waits(platform, scope, name, made)
+        if _APPROVAL in now:
+            to_approve.append(name)
         if name in twins:
             now.append(f"same video as {', '.join(twins[name])}")
         export = "" if partition is None else upload.object_key if upload else "gone"
@@ -93,6 +99,11 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
     lines = Lines()
     if not known:
         lines.command("next: sam2-assets submit EXPORT.zip --video VIDEO.mp4")
+    # Below the table, where nothing cuts a command short.
+    for name in to_approve[:_MOST_COMMANDS]:
+        lines.command(f"next: sam2-assets approve {name}")
+    if len(to_approve) > _MOST_COMMANDS:
+        lines.say(f"{len(to_approve) - _MOST_COMMANDS} more wait for approval")
     for run in runs:
         if run.target not in {*known, CORPUS_NAME}:
             lines.say(f"{run}: {run.target or 'no export'}")
@@ -116,7 +127,7 @@ def _waits(platform: Platform, scope: Scope, name: str, made: Mapping[str, Mater
     if failure is not None:
         return list(failure.reasons[:1])
     if _plan_waits(platform, made):
-        return [f"approval: sam2-assets approve {name}"]
+        return [_APPROVAL]
     return []
 
 

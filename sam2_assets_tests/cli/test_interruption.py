@@ -74,7 +74,9 @@ def test_an_import_says_that_the_export_stays_and_the_command_it_names_goes_on(
     assert f"{partition}" in home.command("status", check=True).stdout
     done = home.command(*following.split()[1:], check=True)
     assert f"next: sam2-assets status {partition}" in done.stdout
-    assert "approval" in home.command("status", check=True).stdout
+    listed = home.command("status", check=True).stdout
+    assert "waits for" in listed
+    assert listed.endswith(f"next: sam2-assets approve {partition}\n")
 
 
 def test_a_training_without_dagster_keeps_its_checkpoint(
