@@ -128,18 +128,18 @@ class Archive:
                 self._refuse_large_dictionary(info)
             with self._zip.open(info) as packed:
                 # the size is only stated: what is kept grows with what is there
-                unpacked = bytearray()
+                steps = []
                 size = _STEP
                 if info.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
                     size = _PACKED_STEP
                     cast(zipfile.ZipExtFile, packed).MIN_READ_SIZE = size
                 while step := packed.read(size):
-                    unpacked += step
+                    steps.append(step)
         except (*UNREADABLE, RuntimeError) as error:
             raise self._corrupt(member, f"cannot be unpacked ({error})") from error
-        if len(unpacked) != info.file_size:
-            raise self._corrupt(member, f"has {len(unpacked)} bytes, the archive states {info.file_size}")
-        return bytes(unpacked)
+        if sum(map(len, steps)) != info.file_size:
+            raise self._corrupt(member, f"has {sum(map(len, steps))} bytes, the archive states {info.file_size}")
+        return b"".join(steps)
 
     def _corrupt(self, member: str, problem: str) -> ExportError:
         return ExportError(

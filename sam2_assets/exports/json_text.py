@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from sam2_assets.errors import ExportError
@@ -16,8 +17,6 @@ from sam2_assets.exports.settings import ImportSettings
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)
 _CONTAINERS: Final = (dict, list)
-_QUOTE, _COLON = ord('"'), ord(":")
-_STEP: Final = 16 * 1024**2
 _DAMAGED: Final = "The file is damaged or was edited by hand: export again."
 
 
@@ -35,8 +34,11 @@ def parse_json(data: bytes, file: str, settings: ImportSettings) -> object:
     if len(data) > settings.max_document_bytes:
         most = settings.max_document_bytes
         raise too_large(file, "max_document_bytes", len(data), most, code="document_too_large")
+    from sam2_assets.exports.json_loops import separators  # compiled: not needed to load the definitions
+
+    text = np.frombuffer(data, np.uint8)
     # Every value but the first follows one of these; those inside texts only make the count too high.
-    values = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
+    values = 1 + separators(text)
     if values > settings.max_document_values:
         most = settings.max_document_values
         raise too_large(file, "max_document_values", values, most, code="document_too_large")
@@ -44,36 +46,26 @@ def parse_json(data: bytes, file: str, settings: ImportSettings) -> object:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise ExportError("bad_json", f"is not valid JSON in UTF-8 ({error})", remedy=_DAMAGED, file=file) from error
-    _refuse_duplicate_keys(data, document, file)
+    _refuse_duplicate_keys(data, text, document, file)
     return document
 
 
-def _refuse_duplicate_keys(data: bytes, document: object, file: str) -> None:
+def _refuse_duplicate_keys(data: bytes, text: npt.NDArray[np.uint8], document: object, file: str) -> None:
     """Of a key that is there twice, every reader takes another value; ours would take the last and not say so."""
+    from sam2_assets.exports.json_loops import UNIQUE, repeated_keys  # compiled: not needed to load the definitions
+
+    if repeated_keys(text) == UNIQUE:
+        return
+    # The exact count makes something of every string, which takes longer than parsing.
+    stated = sum(1 for match in _STRING.finditer(data) if match.group(1))
     kept = _keys_in(document)
-    # The exact count walks every string and takes longer than parsing, so first one that is right or too high.
-    if _colons_after_quotes(data) != kept:
-        stated = sum(1 for match in _STRING.finditer(data) if match.group(1))
-        if stated != kept:
-            raise ExportError(
-                "duplicate_key",
-                f"{stated - kept} keys are in the same object a second time",
-                remedy=_DAMAGED,
-                file=file,
-            )
-
-
-def _colons_after_quotes(data: bytes) -> int:
-    """At least as many as the keys of well-formed JSON; -1 if a colon stands apart, so that this cannot be said."""
-    text = np.frombuffer(data, np.uint8)
-    count = 0
-    for low in range(1, len(text), _STEP):
-        colons = low + np.flatnonzero(text[low : low + _STEP] == _COLON)
-        before = text[colons - 1]
-        if bool(np.isin(before, (9, 10, 13, 32)).any()):
-            return -1
-        count += int((before == _QUOTE).sum())
-    return count
+    if stated != kept:
+        raise ExportError(
+            "duplicate_key",
+            f"{stated - kept} keys are in the same object a second time",
+            remedy=_DAMAGED,
+            file=file,
+        )
 
 
 def _keys_in(document: object) -> int:

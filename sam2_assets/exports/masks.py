@@ -98,8 +98,16 @@ def pixel_edges(cells: int, pixels: int) -> Ints:
     return np.searchsorted(shown, np.arange(cells + 1)).astype(np.int64)
 
 
-def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int, which: Ints | None = None) -> Measured:
-    """Measure masks that share a grid and a scan order.
+def measure(
+    runs: Runs,
+    grid: Grid,
+    order: Order,
+    width: int,
+    height: int,
+    which: Ints | None = None,
+    most_text: int = 2**62,
+) -> Measured:
+    """Measure masks that share a grid and a scan order; the first of them, if their texts are long.
 
     Args:
         runs: run lengths in ``order``, each summing to the grid's cells.
@@ -108,6 +116,7 @@ def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int, which
         width: of the frame, pixels.
         height: of the frame, pixels.
         which: the masks that do; all if None.
+        most_text: bytes of text after which no further mask is measured.
     """
     from sam2_assets.exports.run_loops import measure_masks  # compiled: not needed to load the definitions
 
@@ -115,7 +124,7 @@ def measure(runs: Runs, grid: Grid, order: Order, width: int, height: int, which
     row_major = order is Order.ROW
     along, across = (right, down) if row_major else (down, right)
     chosen = np.arange(len(runs)) if which is None else which
-    boxes, areas, texts, offsets = measure_masks(runs.lengths, runs.first, chosen, row_major, along, across)
+    boxes, areas, texts, offsets = measure_masks(runs.lengths, runs.first, chosen, row_major, along, across, most_text)
     return Measured(boxes if row_major else boxes[:, [1, 0, 3, 2]], areas, texts, offsets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
@@ -23,8 +24,8 @@ from sam2_assets.threads import cores
 
 # Text parsed at once: a few arrays of its size are alive at a time.
 _TEXT_AT_ONCE: Final = 8 * 1024**2
-# Cells measured at once: read across its lines, a mask of stripes has as many runs as cells, from a few hundred.
-_CELLS_AT_ONCE: Final = 32 * 1024**2
+# Text written at once: read across its lines, a mask of stripes has as many runs as cells, from a few hundred.
+_WRITTEN_AT_ONCE: Final = 32 * 1024**2
 _MOST_WORKERS: Final = 8
 _FEWEST_AT_ONCE: Final = 256
 _SAME: Final = 0.01
@@ -133,51 +134,65 @@ class _Masks:
 
 
 def _chunks(records: list[ObjectRecord]) -> Iterator[tuple[int, int]]:
-    low = size = 0
-    for i, record in enumerate(records):
-        size += len(record.runs)
-        if size > _TEXT_AT_ONCE:
-            yield low, i + 1
-            low, size = i + 1, 0
-    if low < len(records):
-        yield low, len(records)
+    """Stretches of records with about so much text as is parsed at once, each at least one record."""
+    sizes = np.cumsum(np.fromiter((len(record.runs) for record in records), np.int64, len(records)))
+    low = 0
+    while low < len(records):
+        before = int(sizes[low - 1]) if low else 0
+        high = min(int(np.searchsorted(sizes, before + _TEXT_AT_ONCE, side="right")) + 1, len(records))
+        yield low, high
+        low = high
 
 
 def _measure_chunk(
     document: Document, records: list[ObjectRecord], unstated: Order, masks: _Masks, offset: int
 ) -> None:
     """Measure the masks of ``records``, which are numbers ``offset`` and following, on all cores."""
-    runs = parse_runs([r.runs for r in records], document.file, [r.runs_path for r in records])
-    # most records state nothing, and have as many cells as the ones before: their grid is found once
-    grids: dict[tuple[Grid | None, int], Grid] = {}
-    groups: dict[tuple[Grid, Order], list[int]] = {}
-    for i, (record, total) in enumerate(zip(records, runs.totals().tolist(), strict=True)):
-        key = record.grid, total
-        grid = grids.get(key)
-        if grid is None:
-            grid = grids[key] = grid_of(record, total, document.width, document.height, document.file)
-        groups.setdefault((grid, record.order or unstated), []).append(i)
+    runs = parse_runs(
+        [record.runs for record in records], document.file, lambda: [record.runs_path for record in records]
+    )
     workers = min(cores(), _MOST_WORKERS)
+    parts: deque[tuple[Grid, Order, Ints]] = deque()
+    for (grid, order), members in _alike(document, records, runs.totals(), unstated).items():
+        masks.grids[members + offset] = grid
+        # long stretches cost nothing, but every core should have one
+        step = max(_FEWEST_AT_ONCE, -(-len(members) // workers))
+        parts += [(grid, order, members[low : low + step]) for low in range(0, len(members), step)]
 
     def work(part: tuple[Grid, Order, Ints]) -> Measured:
         grid, order, which = part
-        return measure(runs, grid, order, document.width, document.height, which)
+        return measure(runs, grid, order, document.width, document.height, which, _WRITTEN_AT_ONCE // workers)
 
-    parts = []
-    for (grid, order), members in groups.items():
-        masks.grids[np.array(members, np.int64) + offset] = grid
-        most = max(1, _CELLS_AT_ONCE // workers // (grid[0] * grid[1]))
-        # long stretches cost nothing, but every core should have one
-        step = min(most, max(_FEWEST_AT_ONCE, -(-len(members) // workers)))
-        parts += [(grid, order, np.array(members[low : low + step])) for low in range(0, len(members), step)]
-    if len(parts) == 1:
-        masks.put(parts[0][2] + offset, work(parts[0]))
-        return
     with ThreadPoolExecutor(workers, thread_name_prefix="masks") as pool:
-        for low in range(0, len(parts), workers):  # no more at a time: what waits is memory
-            some = parts[low : low + workers]
-            for (_, _, which), measured in zip(some, pool.map(work, some), strict=True):
-                masks.put(which + offset, measured)
+        while parts:  # no more at a time than there are workers: what waits is memory
+            some = [parts.popleft() for _ in range(min(workers, len(parts)))]
+            for (grid, order, which), measured in zip(some, pool.map(work, some), strict=True):
+                done = len(measured.areas)
+                masks.put(which[:done] + offset, measured)
+                if done < len(which):
+                    parts.appendleft((grid, order, which[done:]))
+
+
+def _alike(
+    document: Document, records: list[ObjectRecord], totals: Ints, unstated: Order
+) -> dict[tuple[Grid, Order], Ints]:
+    """Numbers of the masks that share a grid and a scan order.
+
+    Most records state nothing, and have as many cells as the ones before: their grid is found once.
+    """
+    stated: dict[tuple[Grid | None, Order | None], list[int]] = {}
+    for i, record in enumerate(records):
+        stated.setdefault((record.grid, record.order), []).append(i)
+    groups: dict[tuple[Grid, Order], list[Ints]] = {}
+    for (_, order), numbers in stated.items():
+        members = np.array(numbers, np.int64)
+        kinds, first, kind_of = np.unique(totals[members], return_index=True, return_inverse=True)
+        # the first mask that is wrong is the one to be told
+        for kind in np.argsort(first).tolist():
+            record = records[int(members[first[kind]])]
+            grid = grid_of(record, int(kinds[kind]), document.width, document.height, document.file)
+            groups.setdefault((grid, order or unstated), []).append(members[kind_of == kind])
+    return {key: np.sort(np.concatenate(parts)) for key, parts in groups.items()}
 
 
 def _floats(values: Sequence[float | None]) -> npt.NDArray[np.float64]:

@@ -44,8 +44,13 @@ def _repair(what: str, count: int, why: str, examples: list[dict[str, object]]) 
     return {"what": what, "count": count, "why": why, "examples": examples[:_EXAMPLES]} if count else None
 
 
+def _changed(objects: pd.DataFrame, provenance: str, columns: list[str]) -> pd.DataFrame:
+    """Some columns of the rows in which a field was computed anew."""
+    return objects.loc[(objects[provenance] == str(Provenance.RECOMPUTED)).to_numpy(), columns]
+
+
 def _boxes(objects: pd.DataFrame) -> Repair | None:
-    wrong = objects[objects["box_provenance"] == str(Provenance.RECOMPUTED)]
+    wrong = _changed(objects, "box_provenance", ["frame_index", "object_id", *_BOX, *_DECLARED])
     used, stated = wrong[_BOX].to_numpy(np.float64), wrong[_DECLARED].to_numpy(np.float64)
     overlaps = ious(used, stated)
     why = (
@@ -68,7 +73,7 @@ def _boxes(objects: pd.DataFrame) -> Repair | None:
 
 
 def _areas(objects: pd.DataFrame) -> Repair | None:
-    wrong = objects[objects["area_provenance"] == str(Provenance.RECOMPUTED)]
+    wrong = _changed(objects, "area_provenance", ["frame_index", "object_id", "declared_area", "area_px"])
     examples: list[dict[str, object]] = [
         {"frame_index": frame, "object_id": object_id, "stated": stated, "used": used}
         for frame, object_id, stated, used in wrong[["frame_index", "object_id", "declared_area", "area_px"]]
@@ -81,9 +86,9 @@ def _areas(objects: pd.DataFrame) -> Repair | None:
 
 
 def _labels(objects: pd.DataFrame) -> Repair | None:
-    wrong = objects[objects["label_provenance"] != str(Provenance.STATED)]
     columns = ["label_raw", "label", "label_provenance"]
-    kinds = Counter(wrong[columns].itertuples(index=False, name=None))
+    wrong = objects.loc[(objects["label_provenance"] != str(Provenance.STATED)).to_numpy(), columns]
+    kinds = Counter(wrong.itertuples(index=False, name=None))
     examples: list[dict[str, object]] = [
         {"stated": raw, "used": label, "how": how, "count": count} for (raw, label, how), count in sorted(kinds.items())
     ]
@@ -108,13 +113,12 @@ def _duration(document: Document, fps: float) -> Repair | None:
 
 
 def _timestamps(document: Document, fps: float) -> Repair | None:
-    wrong = [
-        (frame.frame_index, frame.timestamp)
-        for frame in document.frames
-        if frame.timestamp is None or abs(frame.timestamp - frame.frame_index / fps) > _SAME_SECOND
-    ]
+    indices = np.array([frame.frame_index for frame in document.frames])
+    stated = np.array([frame.timestamp for frame in document.frames], float)  # nan where it is not stated
+    off = np.flatnonzero(~(np.abs(stated - indices / fps) <= _SAME_SECOND)).tolist()
     examples: list[dict[str, object]] = [
-        {"frame_index": index, "stated": stated, "used": round(index / fps, 6)} for index, stated in wrong[:_EXAMPLES]
+        {"frame_index": frame.frame_index, "stated": frame.timestamp, "used": round(frame.frame_index / fps, 6)}
+        for frame in (document.frames[place] for place in off[:_EXAMPLES])
     ]
     why = "computed from the frame's index and the frame rate in use"
-    return _repair("timestamps", len(wrong), why, examples)
+    return _repair("timestamps", len(off), why, examples)

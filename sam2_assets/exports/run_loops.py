@@ -232,9 +232,9 @@ def _write_compressed(runs: Ints, text: Bytes, at: int) -> int:
 
 @compiled
 def measure_masks(
-    lengths: Ints, first: Ints, which: Ints, row_major: bool, along: Ints, across: Ints
+    lengths: Ints, first: Ints, which: Ints, row_major: bool, along: Ints, across: Ints, most_text: int
 ) -> tuple[Floats, Floats, Bytes, Ints]:
-    """Boxes, areas and COCO texts of masks on one grid.
+    """Boxes, areas and COCO texts of masks on one grid, until there is enough text.
 
     Args:
         lengths: run lengths of all masks, each summing to the grid's cells.
@@ -243,9 +243,11 @@ def measure_masks(
         row_major: how they walk the grid.
         along: first frame pixel of each cell along a line, and the end.
         across: the same for each line.
+        most_text: no further mask is measured once there are so many bytes of text.
 
     Returns:
-        Boxes ``(n, 4)`` along, across and their sides; areas ``(n,)``; all texts; ``n + 1`` offsets of the texts.
+        Of the first ``m`` of them, at least one: boxes ``(m, 4)`` along, across and their sides; areas ``(m,)``; all
+        texts; ``m + 1`` offsets of the texts.
     """
     masks = len(which)
     cells_along, cells_across = len(along) - 1, len(across) - 1
@@ -282,4 +284,7 @@ def measure_masks(
             longer[:at] = text[:at]
             text = longer
         offsets[mask + 1] = _write_compressed(runs[:n], text, at)
-    return boxes, areas, text[: offsets[masks]], offsets
+        if offsets[mask + 1] >= most_text:
+            masks = mask + 1
+            break
+    return boxes[:masks], areas[:masks], text[: offsets[masks]], offsets[: masks + 1]

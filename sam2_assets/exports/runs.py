@@ -7,7 +7,7 @@ laid end to end in one array, so that no step loops over masks in Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,13 +44,13 @@ class Runs:
         return np.add.reduceat(self.lengths, self.first[:-1]) if len(self) else np.zeros(0, np.int64)
 
 
-def parse_runs(texts: Sequence[str], file: str, fields: Sequence[str]) -> Runs:
+def parse_runs(texts: Sequence[str], file: str, fields: Callable[[], Sequence[str]]) -> Runs:
     """Read the run lengths of many masks.
 
     Args:
         texts: one text a mask.
         file: how errors call the file.
-        fields: one path a mask, for errors.
+        fields: gives one path a mask, for errors.
 
     Raises:
         ExportError: ``negative_run``, ``bad_run`` (not an integer, absurdly long), ``empty_runs``.
@@ -62,7 +62,7 @@ def parse_runs(texts: Sequence[str], file: str, fields: Sequence[str]) -> Runs:
     ends_of_texts = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
     lengths, first, sound = read_runs(data, ends_of_texts, _MOST_DIGITS)
     if not sound:
-        raise _first_refusal(texts, file, fields)
+        raise _first_refusal(texts, file, fields())
     return Runs(lengths, first)
 
 

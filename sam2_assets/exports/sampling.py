@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from sam2_assets.exports.document import Document, FrameRecord, Order
+from sam2_assets.exports.mask_fields import LONGEST_TEXT
 from sam2_assets.exports.masks import Grid, decode, enlarge, grid_of
 from sam2_assets.exports.overlay import Mask
 from sam2_assets.exports.pictures import Pixels
@@ -54,11 +55,15 @@ def sample_frames(
         count: how many.
     """
     frames = document.frames
-    with_masks = [f for f in frames if any(_several_runs(o.runs) for o in f.objects) and _fits(document, f)]
+    with_masks = [f for f in frames if _has_masks(f) and _fits(document, f)]
     known = set(pictures)
     pool = [f for f in with_masks if f.frame_index in known] or with_masks
     places = np.unique(np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int))
     return [look_at(document, pool[i], load if pool[i].frame_index in known else None) for i in places.tolist()]
+
+
+def _has_masks(frame: FrameRecord) -> bool:
+    return any(_several_runs(record.runs) for record in frame.objects)
 
 
 def _several_runs(text: str) -> bool:
@@ -70,13 +75,15 @@ def _several_runs(text: str) -> bool:
 
 
 def _fits(document: Document, frame: FrameRecord) -> bool:
-    pixels = document.width * document.height * len(frame.objects)
-    return pixels <= _MOST_MASK_PIXELS and sum(len(o.runs) for o in frame.objects) <= _MOST_MASK_TEXT
+    if document.width * document.height * len(frame.objects) > _MOST_MASK_PIXELS:
+        return False
+    most = len(frame.objects) * LONGEST_TEXT
+    return most <= _MOST_MASK_TEXT or sum(len(o.runs) for o in frame.objects) <= _MOST_MASK_TEXT
 
 
 def look_at(document: Document, frame: FrameRecord, load: Callable[[int], Pixels] | None) -> SampledFrame:
     """A frame with its masks and, if ``load`` is given, its picture."""
-    runs = parse_runs([o.runs for o in frame.objects], document.file, [o.runs_path for o in frame.objects])
+    runs = parse_runs([o.runs for o in frame.objects], document.file, lambda: [o.runs_path for o in frame.objects])
     lengths = tuple(runs.lengths[runs.first[i] : runs.first[i + 1]] for i in range(len(runs)))
     grids = tuple(
         grid_of(o, int(r.sum()), document.width, document.height, document.file)

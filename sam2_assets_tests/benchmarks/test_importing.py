@@ -32,7 +32,7 @@ def test_a_tiny_benchmark_reports_every_ratio(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("grid", [(256, 256), (1080, 1920)])
 def test_drawn_masks_have_the_runs_of_real_ones(grid: tuple[int, int]) -> None:
     texts = [o["mask_rle"] for frame in frame_records(20, grid, 0) for o in frame["objects"]]
-    runs = parse_runs(texts, "f", texts)
+    runs = parse_runs(texts, "f", lambda: texts)
     assert (runs.totals() == grid[0] * grid[1]).all()
     # real exports: about 0.45 runs for each row of the grid, two for each row that a blob touches
     assert 0.25 < np.median(np.diff(runs.first)) / grid[0] < 0.75

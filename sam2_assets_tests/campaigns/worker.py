@@ -25,8 +25,10 @@ import numpy as np
 from sam2_assets.errors import Sam2AssetsError
 from sam2_assets.exports import read_export
 from sam2_assets.exports.document import Order
+from sam2_assets.exports.json_text import parse_json
 from sam2_assets.exports.masks import measure
 from sam2_assets.exports.runs import parse_runs
+from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.quality import QualitySettings, assess
 from sam2_assets.quality.masks import pair_ious
 from sam2_assets.quality.runs import measure_all
@@ -71,7 +73,8 @@ def _warm_up() -> None:
     """Have the loops over run lengths compiled here, so that no child does it, or writes to the compiler's cache."""
     # A fork copies no threads: a picture that OpenCV wants to share among its own would wait for them for ever.
     cv2.setNumThreads(1)
-    runs = parse_runs(["1 2 1", "0 4"], "", ["", ""])
+    parse_json(b"{}", "", ImportSettings())
+    runs = parse_runs(["1 2 1", "0 4"], "", lambda: ["", ""])
     for order in Order:
         counts = measure(runs, (2, 2), order, 4, 4).counts
     measure_all(counts, np.array([(2, 2, 4, 4)] * 2))

@@ -26,6 +26,12 @@ JSON = st.recursive(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Loops are compiled at their first call, which no example's deadline allows for."""
+    parse_json(b"{}", "a.json", ImportSettings())
+
+
 def refused(data: bytes, **bounds: int) -> ExportError:
     with pytest.raises(ExportError) as caught:
         parse_json(data, "a.json", ImportSettings.model_validate(bounds))
@@ -61,6 +67,23 @@ def test_a_key_that_is_there_twice_is_refused(value: dict[str, Any], data: st.Da
 )
 def test_spelling_does_not_hide_a_second_key(text: bytes) -> None:
     assert refused(text).code == "duplicate_key"
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("before", [*range(20), 5_000])
+def test_a_second_key_is_found_wherever_it_stands(before: int, repeated: bool) -> None:
+    second = "a" if repeated else "c"
+    long = {"x": "1 \\" * before, **{f"k{i}": i for i in range(before)}}
+    deep = "[{" * before
+    texts = [
+        json.dumps(long)[:-1] + f', "a": "{"7" * before}", "b": {{"a": 1}}, "{second}": 1}}',
+        deep.replace("[{", '[{"a":')[: 60 * 5] + f'{{"a": {{"a": 1}}, "{second}": 2}}' + "}]" * min(before, 60),
+    ]
+    for text in texts:
+        if repeated:
+            assert refused(text.encode()).code == "duplicate_key"
+        else:
+            assert parse_json(text.encode(), "a.json", ImportSettings()) == json.loads(text)
 
 
 @pytest.mark.parametrize(

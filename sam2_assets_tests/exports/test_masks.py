@@ -33,7 +33,7 @@ def batches(draw: st.DrawFn) -> list[np.ndarray]:
 def test_run_lengths_measure_like_decoded_and_enlarged_masks(
     masks: list[np.ndarray], order: Order, width: int, height: int
 ) -> None:
-    runs = parse_runs([text(mask, order) for mask in masks], "f", ["m"] * len(masks))
+    runs = parse_runs([text(mask, order) for mask in masks], "f", lambda: ["m"] * len(masks))
     measured = measure(runs, masks[0].shape, order, width, height)
     for i, mask in enumerate(masks):
         shown = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -62,7 +62,7 @@ def test_opencv_rounds_other_than_exact_division_at_some_sizes() -> None:
 @given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=8), min_size=1, max_size=5))
 def test_texts_parse_to_their_numbers_whatever_the_white_space(masks: list[list[int]]) -> None:
     texts = ["\t ".join(map(str, mask)) + " \n" for mask in masks]
-    runs = parse_runs(texts, "f", ["m"] * len(masks))
+    runs = parse_runs(texts, "f", lambda: ["m"] * len(masks))
     assert [runs.lengths[a:b].tolist() for a, b in zip(runs.first[:-1], runs.first[1:], strict=True)] == masks
     assert runs.totals().tolist() == [sum(mask) for mask in masks]
 
@@ -74,8 +74,9 @@ def test_zero_runs_inside_a_mask_change_nothing(order: Order, masks: list[np.nda
     shape = masks[0].shape
     plain = [[int(n) for n in text(mask, order).split()] for mask in masks]
     split = [" ".join(map(str, _with_zero_runs(runs, data))) for runs in plain]
-    whole = measure(parse_runs([text(mask, order) for mask in masks], "f", ["m"] * len(masks)), shape, order, 7, 5)
-    found = measure(parse_runs(split, "f", ["m"] * len(masks)), shape, order, 7, 5)
+    texts = [text(mask, order) for mask in masks]
+    whole = measure(parse_runs(texts, "f", lambda: ["m"] * len(masks)), shape, order, 7, 5)
+    found = measure(parse_runs(split, "f", lambda: ["m"] * len(masks)), shape, order, 7, 5)
     assert found.counts == whole.counts
     assert found.boxes.tolist() == whole.boxes.tolist()
     assert found.areas.tolist() == whole.areas.tolist()
@@ -109,7 +110,7 @@ def test_a_bad_text_is_named_wherever_it_stands(bad: str, code: str, value: str)
         texts = ["1 2"] * 3
         texts[place] = bad
         with pytest.raises(ExportError) as caught:
-            parse_runs(texts, "annotations.json", [f"m{i}" for i in range(3)])
+            parse_runs(texts, "annotations.json", lambda: [f"m{i}" for i in range(3)])
         assert (caught.value.code, caught.value.field, caught.value.value) == (code, f"m{place}", repr(value))
 
 
@@ -149,12 +150,12 @@ def test_any_texts_read_like_one_character_after_another(texts: list[str]) -> No
     fields = [f"m{i}" for i in range(len(texts))]
     if isinstance(expected, tuple):
         with pytest.raises(ExportError) as caught:
-            parse_runs(texts, "f", fields)
+            parse_runs(texts, "f", lambda: fields)
         assert (caught.value.code, caught.value.field, caught.value.value) == (
             expected[0],
             fields[expected[1]],
             expected[2],
         )
     else:
-        runs = parse_runs(texts, "f", fields)
+        runs = parse_runs(texts, "f", lambda: fields)
         assert [runs.lengths[a:b].tolist() for a, b in zip(runs.first[:-1], runs.first[1:], strict=True)] == expected
