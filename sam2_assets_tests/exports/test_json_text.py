@@ -74,10 +74,10 @@ def test_spelling_does_not_hide_a_second_key(text: bytes) -> None:
 def test_a_second_key_is_found_wherever_it_stands(before: int, repeated: bool) -> None:
     second = "a" if repeated else "c"
     long = {"x": "1 \\" * before, **{f"k{i}": i for i in range(before)}}
-    deep = "[{" * before
+    deep = min(before, 100)
     texts = [
         json.dumps(long)[:-1] + f', "a": "{"7" * before}", "b": {{"a": 1}}, "{second}": 1}}',
-        deep.replace("[{", '[{"a":')[: 60 * 5] + f'{{"a": {{"a": 1}}, "{second}": 2}}' + "}]" * min(before, 60),
+        '[{"a":' * deep + f'{{"a": {{"a": 1}}, "{second}": 2}}' + "}]" * deep,
     ]
     for text in texts:
         if repeated:
