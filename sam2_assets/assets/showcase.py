@@ -18,6 +18,8 @@ import dagster as dg
 import pandas as pd
 from PIL import Image
 
+from sam2_assets.instructions.preview import SIGHTS, first_samples, markdown, show
+from sam2_assets.instructions.sample import Sample
 from sam2_assets.quality import Findings, Severity, preview_picture
 from sam2_assets.quality.findings import QUALITY_FILE
 from sam2_assets.quality.rows import rows
@@ -29,6 +31,8 @@ WAITING = "waiting for"
 """How the metadata entry ``approval`` of a plan begins that nobody has approved."""
 _PREVIEW_FRAMES = 6
 _PREVIEW_WIDTH = 900
+_PREVIEW_SAMPLES = 2
+_PREVIEW_SAMPLE_WIDTH = 480
 _PAGE_PICTURE_WIDTH = 640
 _MOST_PICTURE_BYTES = 400_000
 """Of the pictures inside one Markdown page: every materialization stays in the event log for good."""
@@ -148,15 +152,28 @@ def of_export(folder: Path) -> Facts:
 
 
 def of_dataset(folder: Path) -> Facts:
-    """Counts of frames, samples and labels."""
+    """Counts of frames, samples and labels, and the first samples as each model family sees them."""
     record = _json(folder / "dataset.json")
+    samples = first_samples(folder, _PREVIEW_SAMPLES)
+    seen = {f"as_{family}_sees_it": _as_seen(samples, family) for family in SIGHTS}
     return {
+        **seen,
         "frames": record["frames"],
         "samples": sum(record["samples"].values()),
         "samples_by_task": _shares(record["samples"], "task"),
         "labels": _shares(record["labels"]),
         "dataset": dg.MetadataValue.json(record),
     }
+
+
+def _as_seen(samples: Sequence[Sample], family: str) -> dg.MarkdownMetadataValue:
+    parts = [f"The frame is {SIGHTS[family].words}."]
+    for sample in samples:
+        shown = show(sample, family)
+        buffer = io.BytesIO()
+        shown.picture.save(buffer, "PNG")
+        parts.append(markdown(shown, _data_uri(buffer.getvalue(), _PREVIEW_SAMPLE_WIDTH)))
+    return dg.MetadataValue.md("\n\n".join(parts))
 
 
 def of_report(folder: Path, findings: Findings) -> Facts:

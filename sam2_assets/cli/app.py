@@ -79,6 +79,23 @@ def convert(
 
 
 @app.command()
+def preview(
+    source: Annotated[str, typer.Argument(help="An export ZIP, or a partition key as `status` lists it.")],
+    out: Out,
+    family: Annotated[
+        list[str] | None, typer.Option(help="A model family; again for another. All, if none is named.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Samples of each family.")] = 6,
+    video: Video = None,
+    settings: SettingsPath = None,
+) -> None:
+    """Write the first samples as a model family sees them: its picture, question, answer, and boxes drawn."""
+    from sam2_assets.cli import previewing
+
+    previewing.preview(source, out, family or [], count, video, settings)
+
+
+@app.command()
 def plan(config: Annotated[Path, typer.Argument(help="A run file, see docs/command.md.", resolve_path=True)]) -> None:
     """Say what a training run would need and cost, without starting it."""
     from sam2_assets.cli import local_run

@@ -11,7 +11,7 @@ from sam2_assets.exports import read_export
 from sam2_assets.instructions import InstructionSettings, build_dataset, write_view
 from sam2_assets.quality import QualitySettings, Stage, assess
 from sam2_assets.sample import write_sample
-from sam2_assets.settings import read_layer, resolve
+from sam2_assets.settings import Settings, read_layer, resolve
 from sam2_assets.tables import Tables
 
 
@@ -35,15 +35,25 @@ def convert(archive: Path, to: str, out: Path, video: Path | None, settings: Pat
     resolved = resolve([read_layer(settings)] if settings else []).settings
     unfinished = kept(f"{out} may hold a part: remove it before the next try")
     with unfinished, TemporaryDirectory(prefix="sam2-assets-") as scratch:
-        raw, dataset = Path(scratch, "raw"), Path(scratch, "dataset")
-        raw.mkdir()
-        dataset.mkdir()
-        read_export(archive, raw, video=video, settings=resolved.importing)
-        require_sound_tables(archive, raw, resolved.quality)
-        chosen = resolved.instructions.model_dump() | {"formats": []}
-        build_dataset(raw, dataset, InstructionSettings.model_validate(chosen))
-        write_view(dataset, to, out)
+        write_view(dataset_of(archive, Path(scratch), video, resolved), to, out)
     print(f"{to} in {out}")
+
+
+def dataset_of(archive: Path, scratch: Path, video: Path | None, resolved: Settings) -> Path:
+    """The instruction dataset of an export, without formats, in a folder inside ``scratch``.
+
+    Raises:
+        ExportError: the export cannot be read.
+        DatasetError: ``gate_failed``: its tables are unsound.
+    """
+    raw, dataset = scratch / "raw", scratch / "dataset"
+    raw.mkdir()
+    dataset.mkdir()
+    read_export(archive, raw, video=video, settings=resolved.importing)
+    require_sound_tables(archive, raw, resolved.quality)
+    chosen = resolved.instructions.model_dump() | {"formats": []}
+    build_dataset(raw, dataset, InstructionSettings.model_validate(chosen))
+    return dataset
 
 
 def require_sound_tables(archive: Path, raw: Path, quality: QualitySettings) -> None:

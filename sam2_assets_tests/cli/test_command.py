@@ -204,6 +204,17 @@ def test_convert_writes_every_format_with_its_own_pictures(small: Path, tmp_path
         assert all(json.loads(line) for line in lines)
 
 
+def test_preview_writes_a_page_of_pictures_for_each_named_family(small: Path, tmp_path: Path) -> None:
+    families = ("--family", "qwen2_5_vl", "--family", "llava")
+    done = command("preview", small, "--out", tmp_path / "out", *families, "--count", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = [f"{family}_{number:02d}.png" for family in ("llava", "qwen2_5_vl") for number in (1, 2)]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*names, "preview.json", "preview.md"]
+    again = one_line(command("preview", small, "--out", tmp_path / "out", cwd=tmp_path))
+    assert "not empty" in again
+    assert "no such export" in one_line(command("preview", tmp_path / "x.zip", "--out", tmp_path / "a", cwd=tmp_path))
+
+
 def test_convert_to_an_unknown_format_lists_the_known_ones(small: Path, tmp_path: Path) -> None:
     line = one_line(command("convert", small, "--format", "yolo", "--out", tmp_path / "out", cwd=tmp_path))
     assert all(name in line for name in VIEWS)
@@ -465,6 +476,8 @@ def test_fetch_copies_an_artifact_whole_into_a_new_folder_only(trained: TrainedH
     assert "no such asset" in one_line(home.command("fetch", "corpus", "raw_export", "--out", tmp_path / "a"))
     assert "no version" in one_line(home.command("fetch", trained.other, "lora_adapter", "--out", tmp_path / "a"))
     assert [p.name for p in tmp_path.iterdir()] == ["card"]
+    home.command("preview", trained.partition, "--out", tmp_path / "seen", "--family", "llava", check=True)
+    assert (tmp_path / "seen" / "llava_06.png").is_file()
 
 
 def test_fetch_refuses_a_damaged_artifact(stopped: tuple[Home, str, Done], tmp_path: Path) -> None:
