@@ -17,7 +17,8 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 _ZERO = 48
-_MOST_BYTES_A_RUN = 7
+MOST_BYTES_A_RUN = 7
+"""Of COCO's text: 35 bits."""
 
 
 @compiled
@@ -61,7 +62,7 @@ def read_runs(data: Bytes, ends_of_texts: Ints, most_digits: int) -> tuple[Ints,
 
 
 @compiled
-def _cut_at_lines(lengths: Ints, along: int, ends: Ints, lines: Ints) -> int:
+def cut_at_lines(lengths: Ints, along: int, ends: Ints, lines: Ints) -> int:
     """Fill ``ends`` and ``lines`` with the intervals of set cells of one mask; returns how many."""
     count = 0
     line = cell = 0  # where the next run begins
@@ -216,7 +217,7 @@ def _merged_runs(lengths: Ints, cells: int, runs: Ints) -> int:
 
 
 @compiled
-def _write_compressed(runs: Ints, text: Bytes, at: int) -> int:
+def write_compressed(runs: Ints, text: Bytes, at: int) -> int:
     """Write run lengths as ``rleToString`` of the COCO API does, from ``text[at]`` on; returns where it ended."""
     for i in range(len(runs)):
         number = runs[i] - (runs[i - 2] if i > 2 else 0)
@@ -267,7 +268,7 @@ def measure_masks(
     offsets = np.zeros(masks + 1, np.int64)
     for mask in range(masks):
         own = lengths[first[which[mask]] : first[which[mask] + 1]]
-        count = _cut_at_lines(own, cells_along, ends, lines)
+        count = cut_at_lines(own, cells_along, ends, lines)
         areas[mask] = _box_and_area(ends[: 2 * count], lines[:count], along, across, boxes[mask])
         if row_major and count:
             per_place = np.zeros(cells_along + 1, np.int64)
@@ -279,11 +280,11 @@ def measure_masks(
         else:
             n = _merged_runs(own, cells, runs)
         at = offsets[mask]
-        if at + n * _MOST_BYTES_A_RUN > len(text):
-            longer = np.empty(2 * len(text) + n * _MOST_BYTES_A_RUN, np.uint8)
+        if at + n * MOST_BYTES_A_RUN > len(text):
+            longer = np.empty(2 * len(text) + n * MOST_BYTES_A_RUN, np.uint8)
             longer[:at] = text[:at]
             text = longer
-        offsets[mask + 1] = _write_compressed(runs[:n], text, at)
+        offsets[mask + 1] = write_compressed(runs[:n], text, at)
         if offsets[mask + 1] >= most_text:
             masks = mask + 1
             break
