@@ -117,20 +117,33 @@ def frame_records(frames: int, grid: tuple[int, int], seed: int) -> Iterator[dic
         yield {"frame_index": frame, "timestamp_sec": round(frame / 30, 3), "objects": objects}
 
 
-def picture(frame: int) -> bytes:
-    """A clean 1080p PNG that differs from every other frame's: bands that drift, and a little noise."""
-    y, x = np.arange(HEIGHT)[:, None], np.arange(WIDTH)[None, :]
+def scenery(frame: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Pixels of ``size`` (width, height), unlike every other frame's: bands that drift, and a little noise."""
+    width, height = size
+    y, x = np.arange(height)[:, None], np.arange(width)[None, :]
     base = ((x + 3 * frame) // 8 + y // 6 & 0xFF).astype(np.uint8)
-    noise = np.random.default_rng(frame).integers(0, 24, (HEIGHT // 4, WIDTH // 4), np.uint8)
-    noise = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-    pixels = np.dstack([base // 2 + noise, base // 3 + 40 + noise, 120 - base // 4 + noise])
-    return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+    noise = np.random.default_rng(frame).integers(0, 24, (height // 4, width // 4), np.uint8)
+    noise = cv2.resize(noise, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    return np.dstack([base // 2 + noise, base // 3 + 40 + noise, 120 - base // 4 + noise])
 
 
-def write_export(path: Path, frames: int, grid: tuple[int, int], *, pictures: bool = False, seed: int = 0) -> int:
-    """Write an export of ``frames`` frames; returns its number of objects."""
+def picture(frame: int) -> bytes:
+    """A clean 1080p PNG."""
+    return bytes(cv2.imencode(".png", scenery(frame, (WIDTH, HEIGHT)), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+
+def write_export(
+    path: Path,
+    frames: int,
+    grid: tuple[int, int],
+    *,
+    pictures: bool = False,
+    seed: int = 0,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> int:
+    """Write an export of ``frames`` frames of ``size`` (width, height); returns its number of objects."""
     records = list(frame_records(frames, grid, seed))
-    video = {"filename": "session_0.mp4", "width": WIDTH, "height": HEIGHT, "total_frames": frames}
+    video = {"filename": "session_0.mp4", "width": size[0], "height": size[1], "total_frames": frames}
     seconds = round(frames / 30, 3)
     document = {
         "video": {**video, "source_fps": 30.0, "duration_sec": seconds},
