@@ -8,6 +8,7 @@ from sam2_assets.assets.corpus import corpus_splits
 from sam2_assets.assets.line import training_line
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import instruction_dataset, quality_report, raw_export, splits
+from sam2_assets.automation.image_sensor import corpus_image_sensor
 from sam2_assets.automation.inbox_sensor import build_inbox_sensor
 from sam2_assets.automation.jobs import JOBS
 from sam2_assets.automation.notification_sensor import notification_sensor
@@ -31,7 +32,7 @@ def build_definitions(root: str | None = None) -> dg.Definitions:
             *training_line(CORPUS),
         ],
         asset_checks=[export_checks, *training_gates(VIDEO), *training_gates(CORPUS)],
-        sensors=[build_inbox_sensor(AutomationSettings.read()), notification_sensor],
+        sensors=[build_inbox_sensor(AutomationSettings.read()), notification_sensor, corpus_image_sensor],
         jobs=JOBS,
         resources={"store": StoreResource(root=root or default_root(), inbox=default_inbox())},
     )

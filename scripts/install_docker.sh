@@ -15,6 +15,8 @@ command -v dockerd >/dev/null || missing+=(docker.io)
 command -v iptables >/dev/null || missing+=(iptables)
 # Makes the base image where none can be pulled (docker/base_image.sh).
 command -v debootstrap >/dev/null || missing+=(debootstrap)
+# A registry for the test that pushes an image.
+command -v docker-registry >/dev/null || missing+=(docker-registry)
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "Neither dockerd nor apt-get: install Docker Engine by hand" >&2; exit 1; }
   echo "Installing ${missing[*]} for the tests that need a Docker Engine"

@@ -18,7 +18,7 @@ from sam2_assets.checks.gates import require_gates
 from sam2_assets.errors import GateError, StoreError
 from sam2_assets.evaluation import EvaluationSettings
 from sam2_assets.evaluation.job import EvaluationJob
-from sam2_assets.packaging import DeploymentSettings, ModelCardSettings, write_repository
+from sam2_assets.packaging import MEASURED_FILES, DeploymentSettings, ModelCardSettings, write_repository
 from sam2_assets.packaging.job import DeploymentJob
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
@@ -35,6 +35,9 @@ DeploymentForm = form_of(DeploymentSettings)
 Result = dg.MaterializeResult[Any]
 GPU_POOL = "gpu"
 IMAGE_POOL = "image"
+IMAGE_TAG = "sam2_assets/image"
+"""Run tag with which a run asks for an image, whatever ``deployment.build`` says."""
+IMAGE_REQUESTED = "build"
 _REMEMBERED_RUNS = 10
 
 
@@ -95,6 +98,14 @@ def _require_approval(station: Station, plan: Plan, scope: Scope) -> str:
         file=f"{scope.key('training_plan').to_user_string()} {plan.plan_hash[:12]}",
         remedy=f"Look at the plan, then: sam2-assets approve {station.partition or 'corpus'}",
     )
+
+
+def _image_name(station: Station, settings: DeploymentSettings) -> str | None:
+    """The name of the image to build, if one is due: of the corpus always, of one export on request."""
+    name = station.partition or "corpus"
+    if station.context.run.tags.get(IMAGE_TAG) == IMAGE_REQUESTED or settings.build == "always":
+        return name
+    return name if settings.build == "corpus" and station.partition is None else None
 
 
 def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
@@ -226,7 +237,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
         kinds={"docker"},
     )
     def deploy_image(context: dg.AssetExecutionContext, config: DeploymentForm, store: StoreResource) -> Result:  # type: ignore[valid-type]
-        """A build context whose server was started and answered as the evaluation recorded."""
+        """An image (or its build context, see deployment.build) that was started and answered as evaluated."""
         with failures_explained():
             station = Station(context, store, "deployment", config)
             repository = station.take(card_key)
@@ -242,9 +253,10 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                     splits=station.folder(splits),
                     datasets=dataset_folders(station, splits),
                     out=draft.folder,
+                    image=_image_name(station, settings),
                 )
                 run_child(context, job, Path(scratch))
-                draft.measured.add("verification.json")
+                draft.measured.update(MEASURED_FILES)
                 facts = showcase.of_deployment(draft.folder)
             return station.result(draft.published, facts)
 

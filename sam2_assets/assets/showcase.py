@@ -286,10 +286,19 @@ def of_card(folder: Path) -> Facts:
 
 
 def of_deployment(folder: Path) -> Facts:
-    """How the server answered when it was started from the context."""
-    record = _json(folder / "verification.json")
+    """The image with its names, or why there is none; and how the started server answered."""
+    built, verification = _json(folder / "built.json"), _json(folder / "verification.json")
+    facts: Facts = {"image": "built" if built["built"] else f"not built: {built['reason']}"}
+    if built["built"]:
+        facts["tags"] = dg.MetadataValue.json(built["tags"])
+        facts["image_id"] = built["image_id"]
+        facts["image_size_bytes"] = built["size_bytes"]
+        if built["pushed_digest"]:
+            facts["pushed_digest"] = built["pushed_digest"]
     return {
-        **{name: record[name] for name in ("questions", "agreement", "startup_s")},
-        "median_latency_ms": record["latency_ms"]["median"],
-        "verification": dg.MetadataValue.json(record),
+        **facts,
+        "served_by": verification["served_by"],
+        **{name: verification[name] for name in ("questions", "agreement", "startup_s")},
+        "median_latency_ms": verification["latency_ms"]["median"],
+        "verification": dg.MetadataValue.json(verification),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from sam2_assets.assets.line import IMAGE_REQUESTED, IMAGE_TAG
 from sam2_assets.assets.scope import CORPUS, VIDEO
 
 TO_PLAN = ("raw_export", "instruction_dataset", "quality_report", "splits", "training_plan")
@@ -39,4 +40,17 @@ train_corpus = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*(CORPUS.key(name) for name in FROM_PLAN)),
     description="An approved plan of the corpus to a served adapter.",
 )
-JOBS = [ingest, ingest_to_splits, train_video, plan_corpus, train_corpus]
+image_video = dg.define_asset_job(
+    "image_video",
+    selection=dg.AssetSelection.assets(VIDEO.key("deploy_image")),
+    # A tag, not run config: programs that launch it give a run config of their own, and that replaces a job's.
+    tags={IMAGE_TAG: IMAGE_REQUESTED},
+    description="The image of one export's adapter, which is built on request only.",
+)
+image_corpus = dg.define_asset_job(
+    "image_corpus",
+    selection=dg.AssetSelection.assets(CORPUS.key("deploy_image")),
+    tags={IMAGE_TAG: IMAGE_REQUESTED},
+    description="The image of the corpus' adapter, where the run that trained it could not build one.",
+)
+JOBS = [ingest, ingest_to_splits, train_video, plan_corpus, train_corpus, image_video, image_corpus]

@@ -14,8 +14,8 @@ from sam2_assets.training.stopping import StopRequest
 
 def _deploy(file: Path, reporter: Reporter, _stop: StopRequest) -> None:
     job = DeploymentJob.read(file)
-    reporter.report("starting the server")
-    found = deploy(job, lambda asked, of: reporter.report("asking", asked=asked, of=of))
+    reporter.report("starting the server" if job.image is None else "building the image")
+    found = deploy(job, lambda asked, of: reporter.report("asking", asked=asked, of=of), log=_to_stderr)
     reporter.report(
         "finished",
         questions=found["questions"],
@@ -23,6 +23,12 @@ def _deploy(file: Path, reporter: Reporter, _stop: StopRequest) -> None:
         startup_s=found["startup_s"],
         median_latency_ms=found["latency_ms"]["median"],
     )
+
+
+def _to_stderr(text: str) -> None:
+    """The engine's log, into the step's compute logs: it is there, too, when nothing is published."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def main(arguments: list[str] | None = None) -> int:

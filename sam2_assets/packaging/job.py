@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field
 
 from sam2_assets.packaging.settings import DeploymentSettings
 from sam2_assets.training.job_file import JobFile
+
+IMAGE_FILE: Final = "image.json"
+VERIFICATION_FILE: Final = "verification.json"
+BUILT_FILE: Final = "built.json"
+LOG_FILE: Final = "build.log"
+MEASURED_FILES: Final = (VERIFICATION_FILE, BUILT_FILE, LOG_FILE)
+"""What differs from run to run: clock times, and what an engine made of the context."""
 
 
 class DeploymentJob(JobFile):
@@ -24,3 +31,6 @@ class DeploymentJob(JobFile):
     base_model: str | None = Field(None, description="folder or hub id; empty: plan, environment or repository say it")
     plan: Path | None = Field(None, description="plan.json or its folder: where the base model lay in training")
     settings: DeploymentSettings = DeploymentSettings()
+    image: str | None = Field(
+        None, description="build an image with this name, which is a partition or `corpus`; empty: the context only"
+    )

@@ -46,6 +46,15 @@ def pinned(roots: Iterable[str] = SERVED) -> list[str]:
     Raises:
         PackagingError: ``distribution_missing`` if one of them is not installed.
     """
+    return [f"{name}=={version.partition('+')[0]}" for name, version in installed(roots).items()]
+
+
+def installed(roots: Iterable[str] = SERVED) -> dict[str, str]:
+    """The version, local part included, of every root and all it requires on this machine, sorted by name.
+
+    Raises:
+        PackagingError: ``distribution_missing`` if one of them is not installed.
+    """
     versions: dict[str, str] = {}
     waiting = list(roots)
     while waiting:
@@ -62,9 +71,9 @@ def pinned(roots: Iterable[str] = SERVED) -> list[str]:
                 value=name,
                 remedy="Install the package with all its requirements: pip install sam2-assets.",
             ) from error
-        versions[key] = found.version.partition("+")[0]
+        versions[key] = found.version
         for text in found.requires or ():
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 waiting.append(requirement.name)
-    return [f"{name}=={version}" for name, version in sorted(versions.items())]
+    return dict(sorted(versions.items()))

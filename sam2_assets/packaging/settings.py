@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -24,6 +26,24 @@ class DeploymentSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    build: Literal["corpus", "always", "never"] = Field(
+        "corpus",
+        description="when an image is built: corpus: of the corpus only, a single export gets the build context; "
+        "always: of single exports, too (the job image_video asks for one); never: the build context only",
+    )
+    without_engine: Literal["context", "fail"] = Field(
+        "context",
+        description="where an image is due and no Docker Engine answers: context: publish the verified build context "
+        "and say so; fail: fail",
+    )
+    repository: str = Field(
+        "sam2-assets-models",
+        description="where images are named: <repository>/<partition>:<version>; may begin with a registry",
+    )
+    push: bool = Field(False, description="push a verified image to the registry that repository names")
+    container_memory_gib: float = Field(
+        16.0, gt=0, description="memory limit of the container that an image is verified in"
+    )
     pictures: int = Field(8, ge=1, description="test questions the started server is asked")
     min_agreement: float = Field(
         1.0, gt=0, le=1, description="share of them it must answer exactly as the evaluation recorded"

@@ -1,4 +1,4 @@
-"""Proof that a build context answers as it was evaluated: start its server, ask stored questions, compare."""
+"""Proof that what is served answers as it was evaluated: ask a started server stored questions, compare."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import httpx
 
@@ -88,11 +88,35 @@ def verify_context(
     Raises:
         PackagingError: ``server_failed``, ``server_too_slow``, ``query_failed``, ``other_code``, ``answers_differ``.
     """
+    return verify(
+        _running(context, base_model, settings),
+        code_sha256(context / APP_FOLDER / PACKAGE.name),
+        questions,
+        settings,
+        progress,
+    )
+
+
+def verify(
+    serving: AbstractContextManager[str],
+    expected_code: str,
+    questions: Sequence[Question],
+    settings: DeploymentSettings,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Ask whatever ``serving`` starts; see :func:`verify_context` for the rest.
+
+    Args:
+        serving: gives the address of a server that is ready, and stops it.
+        expected_code: ``code_sha256`` of the code that it must run.
+        questions: what to ask, and the answers that count.
+        settings: time limits and how many answers must agree.
+        progress: called with (asked, of).
+    """
     started = time.perf_counter()
-    with _running(context, base_model, settings) as address, httpx.Client(base_url=address, trust_env=False) as client:
+    with serving as address, httpx.Client(base_url=address, trust_env=False) as client:
         startup = time.perf_counter() - started
         info = _answered(client.get("/info", timeout=settings.answer_timeout_s))
-        expected_code = code_sha256(context / APP_FOLDER / PACKAGE.name)
         if info["code_sha256"] != expected_code:
             raise PackagingError(
                 "other_code",
@@ -184,9 +208,10 @@ def _running(context: Path, base_model: str, settings: DeploymentSettings) -> It
         # `-m` looks into the working directory first: started elsewhere, a checkout's code could run instead.
         process = subprocess.Popen(command, cwd=app, env=environment, stdout=output, stderr=errors)
         try:
-            yield _wait_until_ready(process, output, errors, settings.start_timeout_s)
+            yield wait_until_ready(_StartedProcess(process, output, errors), settings.start_timeout_s)
         except httpx.TransportError as error:
-            raise _failed(process, errors, f"it does not answer ({type(error).__name__})") from error
+            started = _StartedProcess(process, output, errors)
+            raise _failed(started, f"it does not answer ({type(error).__name__})") from error
         finally:
             process.terminate()
             try:
@@ -196,15 +221,31 @@ def _running(context: Path, base_model: str, settings: DeploymentSettings) -> It
                 process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], output: IO[str], errors: IO[str], timeout_s: float) -> str:
+class Started(Protocol):
+    """A server that was started somewhere."""
+
+    def address(self) -> str | None:
+        """Where it listens, once that is known."""
+
+    def ended(self) -> str | None:
+        """How it ended; None while it runs."""
+
+    def said(self) -> str:
+        """The end of its log."""
+
+
+def wait_until_ready(started: Started, timeout_s: float) -> str:
+    """The address, once ``/health`` says that the model can answer.
+
+    Raises:
+        PackagingError: ``server_failed``, ``server_too_slow``.
+    """
     deadline = time.monotonic() + timeout_s
-    address = None
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise _failed(process, errors, f"it ended with exit code {process.returncode}")
-        if address is None:
-            address = _address(output)
-        elif httpx.get(f"{address}/health", timeout=30, trust_env=False).status_code == 200:
+        if (how := started.ended()) is not None:
+            raise _failed(started, how)
+        address = started.address()
+        if address is not None and _is_ready(address):
             return address
         time.sleep(_POLL_S)
     raise PackagingError(
@@ -216,19 +257,40 @@ def _wait_until_ready(process: subprocess.Popen[bytes], output: IO[str], errors:
     )
 
 
-def _address(output: IO[str]) -> str | None:
-    output.seek(0)
-    for line in output.read().splitlines():
-        if line.startswith("{") and line.endswith("}"):
-            return f"http://127.0.0.1:{json.loads(line)['port']}"
-    return None
+def _is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health", timeout=30, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        # A container's port is bound before its server listens.
+        return False
 
 
-def _failed(process: subprocess.Popen[bytes], errors: IO[str], what: str) -> PackagingError:
-    errors.seek(0)
-    said = errors.read().strip().splitlines()
+@dataclass
+class _StartedProcess:
+    process: subprocess.Popen[bytes]
+    output: IO[str]
+    errors: IO[str]
+
+    def address(self) -> str | None:
+        self.output.seek(0)
+        for line in self.output.read().splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                return f"http://127.0.0.1:{json.loads(line)['port']}"
+        return None
+
+    def ended(self) -> str | None:
+        code = self.process.poll()
+        return None if code is None else f"it ended with exit code {code}"
+
+    def said(self) -> str:
+        self.errors.seek(0)
+        return self.errors.read()
+
+
+def _failed(started: Started, what: str) -> PackagingError:
+    said = started.said().strip().splitlines()
     return PackagingError(
         "server_failed",
-        f"the context's server did not serve: {what}: {said[-1] if said else 'it wrote nothing'}",
+        f"the server did not serve: {what}: {said[-1] if said else 'it wrote nothing'}",
         remedy="The last line of its own log says why.",
     )

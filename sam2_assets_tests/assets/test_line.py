@@ -142,3 +142,25 @@ def test_an_overlay_export_without_its_video_reaches_splits_and_stops_there(
         assert {source["partition"] for source in record["sources"]} == {partition, other}
         waived = [(w["partition"], w["gate"], w["reason"]) for w in record["waivers"]]
         assert waived == [(partition, "burnt_in_overlay", "a trial")]
+
+
+def test_the_image_of_one_export_is_asked_for_by_its_job_and_without_an_engine_the_metadata_says_so(
+    trained: TrainedHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    with trained.home.platform() as platform:
+        said = []
+        for asked in (False, True):
+            if asked:
+                outcome = trained.home.run(platform, "image_video", trained.partition)
+                assert outcome.success, outcome.reasons
+            record = platform.instance.fetch_materializations(
+                dg.AssetRecordsFilter(VIDEO.key("deploy_image"), asset_partitions=[trained.partition]), limit=1
+            ).records[0]
+            made = record.asset_materialization
+            assert made is not None
+            said.append(str(made.metadata["image"].value))
+            assert made.metadata["served_by"].value == "process"
+    assert said[0] == "not built: deployment.build asks for no image here"
+    assert said[1].startswith("not built: ")
+    assert "no Docker Engine answers" in said[1]

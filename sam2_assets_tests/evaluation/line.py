@@ -45,14 +45,14 @@ class Line:
         return found
 
 
-def child(module: str, job: Path) -> subprocess.CompletedProcess[str]:
+def child(module: str, job: Path, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
     """Run ``python -m module job`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", module, str(job)],
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout_s,
         check=False,
     )
 
