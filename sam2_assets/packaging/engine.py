@@ -1,18 +1,19 @@
 """The Docker Engine: an image from a build context, and a container that serves it for as long as it is asked.
 
 The engine may be in another container or on another mount: nothing is bound from this machine's folders. A context
-is sent as an archive, and a base model that is not in the image is copied into a volume of its own.
+is sent as an archive, and a base model that is not in the image is copied into a volume of its own. Archives are
+made while they are sent: a run's container has its temporary files in memory.
 """
 
 from __future__ import annotations
 
+import socket
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -30,6 +31,7 @@ _GIB: Final = 1024**3
 _LAST_LINES: Final = 12
 _STOP_GRACE_S: Final = 20
 _CONNECT_S: Final = 30
+_PART: Final = 1024**2
 # Long answers of the engine: an archive of a large model, a push.
 _PATIENCE_S: Final = 1800
 
@@ -68,23 +70,21 @@ class Engine:
         """
         lines: list[str] = []
         image = None
-        with tempfile.TemporaryFile() as archive:
-            _pack(archive, [(context, ""), *((wheel, f"wheels/{wheel.name}") for wheel in wheels)])
-            archive.seek(0)
-            options: dict[str, Any] = {"network_mode": "none"} if wheels else {}
-            try:
-                for event in self.client.api.build(
-                    fileobj=archive, custom_context=True, rm=True, forcerm=True, decode=True, **options
-                ):
-                    image = event.get("aux", {}).get("ID", image)
-                    text = event.get("stream") or event.get("error") or ""
-                    if text:
-                        log(text)
-                        lines += text.strip().splitlines()
-                    if "error" in event:
-                        raise _not_built(event["error"], lines)
-            except DockerException as error:
-                raise _not_built(str(error), lines) from error
+        archive = _packed([(context, ""), *((wheel, f"wheels/{wheel.name}") for wheel in wheels)])
+        options: dict[str, Any] = {"network_mode": "none"} if wheels else {}
+        try:
+            for event in self.client.api.build(
+                fileobj=archive, custom_context=True, rm=True, forcerm=True, decode=True, **options
+            ):
+                image = event.get("aux", {}).get("ID", image)
+                text = event.get("stream") or event.get("error") or ""
+                if text:
+                    log(text)
+                    lines += text.strip().splitlines()
+                if "error" in event:
+                    raise _not_built(event["error"], lines)
+        except DockerException as error:
+            raise _not_built(str(error), lines) from error
         if image is None:
             raise _not_built("the engine named no image", lines)
         return str(image)
@@ -132,7 +132,8 @@ class Engine:
         """The address of a container of the image, ready to answer; removed at the end, with its volumes.
 
         Unprivileged user of the image, read-only root, no capabilities, no new privileges, limits on memory and
-        processes, its port on 127.0.0.1 only.
+        processes. Its port is on 127.0.0.1 only; or, where this process is itself in a container of the engine, whose
+        127.0.0.1 is another, in a network that the two have for themselves.
 
         Args:
             image: its id.
@@ -154,12 +155,14 @@ class Engine:
                 environment[BASE_VARIABLE] = _BASE_FOLDER
             elif not folder.is_dir():
                 volumes[self.client.volumes.create(labels=labels).name] = {"bind": "/models", "mode": "rw"}
+            # Only a hub model has to be fetched, so only then the network leads anywhere.
+            network = self._network_of_two(labels, internal=folder.is_dir())
             container = self.client.containers.create(
                 image,
                 labels=labels,
                 environment=environment,
                 volumes=volumes,
-                ports={_PORT: ("127.0.0.1", None)},
+                **({"ports": {_PORT: ("127.0.0.1", None)}} if network is None else {"network": network}),
                 read_only=True,
                 tmpfs={"/tmp": "size=256m"},
                 cap_drop=["ALL"],
@@ -176,7 +179,7 @@ class Engine:
                     f"the engine did not start the container: {error.explanation}",
                     remedy="It says why.",
                 ) from error
-            yield wait_until_ready(_StartedContainer(container), settings.start_timeout_s)
+            yield wait_until_ready(_StartedContainer(container, network), settings.start_timeout_s)
         finally:
             self._remove_leftovers(name)
 
@@ -185,12 +188,22 @@ class Engine:
         mount = {volume.name: {"bind": _BASE_FOLDER, "mode": "rw"}}
         # Never started: a container is the engine's only way to write into a volume.
         porter = self.client.containers.create(image, labels=labels, volumes=mount)
-        with tempfile.TemporaryFile() as archive:
-            _pack(archive, [(folder, "")])
-            archive.seek(0)
-            porter.put_archive(_BASE_FOLDER, archive)
+        porter.put_archive(_BASE_FOLDER, _packed([(folder, "")]))
         porter.remove()
         return str(volume.name)
+
+    def _network_of_two(self, labels: dict[str, str], *, internal: bool) -> str | None:
+        """A new network that this process' own container is in; None where it is in none of this engine's."""
+        try:
+            # Docker's default name of a host is its container's id.
+            own = self.client.containers.get(socket.gethostname())
+        except NotFound:
+            return None
+        if own.attrs["HostConfig"]["NetworkMode"] == "host":
+            return None
+        network = self.client.networks.create(f"sam2-assets-{own.short_id}", labels=labels, internal=internal)
+        network.connect(own)
+        return str(network.name)
 
     def _remove_leftovers(self, name: str) -> None:
         chosen = {"label": f"{LABEL}={name}"}
@@ -200,6 +213,11 @@ class Engine:
                 container.remove(force=True)
             except NotFound:
                 continue
+        for network in self.client.networks.list(filters=chosen):
+            network.reload()
+            for member in network.attrs["Containers"]:
+                network.disconnect(member, force=True)
+            network.remove()
         for volume in self.client.volumes.list(filters=chosen):
             volume.remove(force=True)
 
@@ -207,10 +225,15 @@ class Engine:
 @dataclass
 class _StartedContainer:
     container: Any
+    network: str | None
 
     def address(self) -> str | None:
         self.container.reload()
-        bound = (self.container.attrs["NetworkSettings"]["Ports"] or {}).get(_PORT)
+        found = self.container.attrs["NetworkSettings"]
+        if self.network is not None:
+            ip = found["Networks"][self.network]["IPAddress"]
+            return f"http://{ip}:{_PORT.partition('/')[0]}" if ip else None
+        bound = (found["Ports"] or {}).get(_PORT)
         return f"http://127.0.0.1:{bound[0]['HostPort']}" if bound else None
 
     def ended(self) -> str | None:
@@ -226,21 +249,24 @@ class _StartedContainer:
         return str(self.container.logs(tail=20).decode(errors="replace"))
 
 
-def _pack(archive: IO[bytes], sources: Iterable[tuple[Path, str]]) -> None:
+def _packed(sources: Iterable[tuple[Path, str]]) -> Iterator[bytes]:
     """A tar of folders and files whose headers depend on names, kinds and sizes only: equal files, equal layers."""
-    with tarfile.open(fileobj=archive, mode="w") as packed:
-        for source, name in sources:
-            paths = sorted(source.rglob("*")) if source.is_dir() else [source]
-            for path in paths:
-                inside = PurePosixPath(name) / path.relative_to(source) if source.is_dir() else PurePosixPath(name)
-                entry = tarfile.TarInfo(str(inside))
-                if path.is_dir():
-                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                    packed.addfile(entry)
-                else:
-                    entry.mode, entry.size = 0o644, path.stat().st_size
-                    with path.open("rb") as stream:
-                        packed.addfile(entry, stream)
+    for source, name in sources:
+        paths = sorted(source.rglob("*")) if source.is_dir() else [source]
+        for path in paths:
+            inside = PurePosixPath(name) / path.relative_to(source) if source.is_dir() else PurePosixPath(name)
+            entry = tarfile.TarInfo(str(inside))
+            if path.is_dir():
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                yield entry.tobuf(tarfile.GNU_FORMAT)
+                continue
+            entry.mode, entry.size = 0o644, path.stat().st_size
+            yield entry.tobuf(tarfile.GNU_FORMAT)
+            with path.open("rb") as stream:
+                while part := stream.read(_PART):
+                    yield part
+            yield bytes(-entry.size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
 
 
 def _not_built(problem: str, lines: Sequence[str]) -> PackagingError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def built(line: Line, repository: Path, engine: Engine, tmp_path_factory: pytest
 def leftovers(name: str = REPOSITORY) -> list[Any]:
     client = docker.from_env()
     chosen = {"label": f"{LABEL}={name}"}
-    return [*client.containers.list(all=True, filters=chosen), *client.volumes.list(filters=chosen)]
+    found = [of.list(filters=chosen) for of in (client.volumes, client.networks)]
+    return [*client.containers.list(all=True, filters=chosen), *found[0], *found[1]]
 
 
 def test_a_container_of_the_image_answers_as_evaluated_and_the_image_gets_its_names(built: Path) -> None:
@@ -89,6 +91,28 @@ def test_the_container_is_hardened_and_reachable_from_this_machine_only(
         assert who == "10001"
         assert container.exec_run(["touch", "/srv/x"]).exit_code != 0
     assert not leftovers()
+
+
+def test_a_run_in_a_container_asks_over_a_network_that_the_two_have_for_themselves(
+    built: Path, line: Line, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = docker.from_env()
+    image = json.loads((built / "built.json").read_text())["image_id"]
+    run = client.containers.run(image, ["-c", "import time; time.sleep(900)"], entrypoint="python3", detach=True)
+    monkeypatch.setattr(socket, "gethostname", lambda: run.short_id)
+    asks = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1] + '/health').status)"
+    try:
+        with engine.serving(image, REPOSITORY, str(line.base), SETTINGS) as address:
+            assert run.exec_run(["python3", "-c", asks, address]).output.decode().strip() == "200"
+            (network,) = client.networks.list(filters={"label": f"{LABEL}={REPOSITORY}"})
+            assert network.attrs["Internal"], "the base model is here, so it leads nowhere"
+            (container,) = [found for found in leftovers() if hasattr(found, "image")]
+            assert not container.attrs["HostConfig"]["PortBindings"]
+        assert not leftovers()
+        run.reload()
+        assert list(run.attrs["NetworkSettings"]["Networks"]) == ["bridge"]
+    finally:
+        run.remove(force=True)
 
 
 def test_a_build_that_fails_says_why_with_the_log_and_takes_no_name_from_the_good_image(
