@@ -2,27 +2,32 @@
 # A running Docker Engine, for the tests that need a real one: the machine's own, else Debian's docker.io.
 # Does nothing where one answers. Without root it installs nothing: those tests say that they lack an engine.
 set -euo pipefail
+# The test that pushes an image starts a registry of its own.
+registry() { command -v docker-registry >/dev/null; }
 answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
 
-answers && exit 0
+if answers && { registry || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; }; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
   echo "No Docker Engine answers, and only root can start one: its tests will be skipped"
   exit 0
 fi
 
 missing=()
-command -v dockerd >/dev/null || missing+=(docker.io)
-command -v iptables >/dev/null || missing+=(iptables)
-# Makes the base image where none can be pulled (docker/base_image.sh).
-command -v debootstrap >/dev/null || missing+=(debootstrap)
-# A registry for the test that pushes an image.
-command -v docker-registry >/dev/null || missing+=(docker-registry)
+registry || missing+=(docker-registry)
+if ! answers; then
+  command -v dockerd >/dev/null || missing+=(docker.io)
+  command -v iptables >/dev/null || missing+=(iptables)
+  # Makes the base image where none can be pulled (docker/base_image.sh).
+  command -v debootstrap >/dev/null || missing+=(debootstrap)
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "Neither dockerd nor apt-get: install Docker Engine by hand" >&2; exit 1; }
   echo "Installing ${missing[*]} for the tests that need a Docker Engine"
   apt-get update -qq
   # Where an init system runs, installing docker.io starts it.
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Debian's registry would listen on all addresses.
+  systemctl disable --now docker-registry >/dev/null 2>&1 || true
 fi
 
 log=${DOCKERD_LOG:-/var/log/dockerd.log}
