@@ -8,7 +8,7 @@ from sam2_assets.assets import showcase
 from sam2_assets.assets.forms import form_of
 from sam2_assets.assets.lineage import current, current_of_all_partitions
 from sam2_assets.assets.members import RESPLIT, gather, version_before
-from sam2_assets.assets.scope import CORPUS, SIZE_GATE, VIDEO
+from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.station import Station, custom_file, failures_explained
 from sam2_assets.errors import DatasetError
 from sam2_assets.resources import StoreResource
@@ -34,9 +34,7 @@ def corpus_splits(
     """All videos together. A rejected video holds nobody up: it is listed with its reason. Only new ones are read."""
     with failures_explained():
         station = Station(context, store, "splitting", config)
-        # A video too short to be tested on alone may still teach.
-        gates = [gate for gate in VIDEO.split_gates if gate.name != SIZE_GATE]
-        members, rejected = current_of_all_partitions(context.instance, VIDEO.key("splits"), gates)
+        members, rejected = current_of_all_partitions(context.instance, VIDEO.key("splits"), VIDEO.member_gates)
         if not members:
             raise DatasetError(
                 "empty_corpus",

@@ -168,7 +168,7 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
                 run_child(context, job, held.folder, inherited=[held.descriptor, gpu])
                 draft.measured.add("timings.json")
                 facts = showcase.of_adapter(draft.folder)
-            return station.result(draft.published, {"approved_by": approved_by, **facts})
+            return station.result(draft.published, {"approved_by": approved_by, "plan_hash": plan.plan_hash, **facts})
 
     @dg.asset(
         key=evaluation_key,

@@ -48,6 +48,11 @@ class Scope:
         return [self.gate("splits", name) for name in (*quality, LEAKAGE_GATE, SIZE_GATE)]
 
     @property
+    def member_gates(self) -> list[dg.AssetCheckKey]:
+        """What must hold before the corpus takes in a video's splits: one too short to be tested on may still teach."""
+        return [gate for gate in self.split_gates if gate.name != SIZE_GATE]
+
+    @property
     def plan_gates(self) -> list[dg.AssetCheckKey]:
         """What must hold before ``lora_adapter`` executes the plan."""
         return [self.gate("training_plan", name) for name in PLAN_GATES]

@@ -24,7 +24,7 @@ from sam2_assets.quality import Findings, Severity, preview_picture
 from sam2_assets.quality.findings import QUALITY_FILE
 from sam2_assets.quality.rows import rows
 from sam2_assets.tables import Tables
-from sam2_assets.training.plan import Plan
+from sam2_assets.training.plan import Plan, needs_approval
 
 Facts = dict[str, Any]
 WAITING = "waiting for"
@@ -254,6 +254,7 @@ def of_plan(plan: Plan, approved: bool, name: str) -> Facts:
         "gpu_hours": figures.gpu_hours,
         "cost": figures.cost,
         "estimate_based_on": figures.based_on,
+        "needs_approval": needs_approval(plan),
         "approval": "given or not needed" if approved else f"{WAITING}: sam2-assets approve {name}",
         "plan": dg.MetadataValue.json(plan.model_dump(mode="json")),
     }

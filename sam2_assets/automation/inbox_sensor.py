@@ -14,7 +14,7 @@ from sam2_assets.assets.lineage import recorded
 from sam2_assets.assets.scope import VIDEO
 from sam2_assets.assets.video import UPLOAD_FINGERPRINT
 from sam2_assets.automation.intake import USUAL, Limits, Memory, Tick, plan_tick
-from sam2_assets.automation.settings import AutomationSettings
+from sam2_assets.automation.settings import SWITCHED_OFF, AutomationSettings
 from sam2_assets.inbox import Upload
 from sam2_assets.partitions import videos
 from sam2_assets.quarantine import Quarantined, quarantined, release
@@ -23,7 +23,6 @@ from sam2_assets.storage import Page, Storage, StoredFile
 from sam2_assets.store import Store
 
 EXPORT_TAG = "sam2_assets/export"
-SWITCHED_OFF = "automation is switched off (SAM2_ASSETS_AUTOMATION)"
 _PAGE = 1000
 _SHOWN = 5
 

@@ -11,6 +11,7 @@ from sam2_assets.errors import SettingsError
 
 PREFIX = "SAM2_ASSETS_AUTOMATION_"
 SWITCH = "SAM2_ASSETS_AUTOMATION"
+SWITCHED_OFF = f"automation is switched off ({SWITCH})"
 
 
 class AutomationSettings(BaseModel):

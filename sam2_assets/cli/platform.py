@@ -196,7 +196,7 @@ def approve(name: str, by: str | None, *, run: bool) -> int:
         job = "train_corpus" if partition is None else "train_video"
         again = f"sam2-assets approve {name} --run"
         if not run:
-            print(f"next: launch the job {job} in the UI, or: {again}")
+            print(f"next: automation starts it, where its daemon runs; else launch {job} in the UI, or: {again}")
             return 0
         with kept(f"the plan is approved. Go on with: {again}"):
             return _finish(execute(platform, job, partition, again), name)

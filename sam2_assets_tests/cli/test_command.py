@@ -493,7 +493,7 @@ def test_approving_names_plan_cost_and_person_and_the_first_approval_stays(train
     first = trained.home.command("approve", trained.other, "--by", "Ada", check=True).stdout
     assert "approved by Ada" in first
     assert "GPU-hours" in first
-    assert f"next: launch the job train_video in the UI, or: sam2-assets approve {trained.other} --run" in first
+    assert f"else launch train_video in the UI, or: sam2-assets approve {trained.other} --run" in first
     again = trained.home.command("approve", trained.other, "--by", "Bob", check=True).stdout
     assert "approved by Ada" in again
     assert "approve" not in trained.home.command("status", trained.other, check=True).stdout
