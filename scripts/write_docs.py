@@ -6,6 +6,7 @@ pages with the code, so a setting or a check cannot be added without its line he
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sam2_assets.quality import CHECKS
 from sam2_assets.settings import describe
 from sam2_assets.training.compatibility import HEADER, rows
 from sam2_assets.training.presets import PRESETS, fields_of
+from sam2_assets_tests.automation.replay import Row, replay, table_rows
 from sam2_assets_tests.quality.defects import ALL
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -82,12 +84,23 @@ def presets_table() -> str:
     return _table(["field of `training`", "default", *(f"`{name}`" for name in names)], rows)
 
 
+def automation_table(rows: Sequence[Row]) -> str:
+    """A simulated month: what happened, and which runs followed."""
+    return _table(["day", "what happened", "started by", "for", "made"], table_rows(rows))
+
+
+def _month() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return automation_table(replay(Path(folder)))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings.md": settings_table,
     "checks.md": checks_table,
     "defects.md": defects_table,
     "models.md": models_table,
     "training.md": presets_table,
+    "automation.md": _month,
 }
 
 
