@@ -26,7 +26,7 @@ from sam2_assets.storage import Storage
 PLAN_HASH = "plan_hash"
 NEEDS_APPROVAL = "needs_approval"
 PLAN_TAG = "sam2_assets/plan"
-WITHIN_A_COMMAND_S = 30.0
+WITHIN_A_COMMAND_S = 20.0
 """``approve --run`` starts its run right after the approval; it shall be seen before another one is started."""
 MOST_NEW = 200
 """Plans that one tick reads."""
@@ -69,7 +69,7 @@ def build_training_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
     @dg.sensor(
         name="trainings",
         jobs=[train_video, train_corpus],
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the training of a plan that was approved, or that needs no approval; once.",
     )

@@ -17,8 +17,10 @@ import pytest
 
 from sam2_assets.assets.child_process import STARTED_BY
 from sam2_assets.assets.failures import failure_reasons
+from sam2_assets.assets.line import GPU_POOL
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
+from sam2_assets.automation.settings import AutomationSettings
 from sam2_assets.cli.instance import daemon_is_up
 from sam2_assets.cli.webserver import UI_VARIABLE
 from sam2_assets.inbox import scan
@@ -60,10 +62,12 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def test_an_export_dropped_into_the_inbox_becomes_a_training_plan_and_ctrl_c_ends_everything(
+def test_an_export_becomes_a_plan_without_a_click_an_approval_queues_its_training_and_ctrl_c_ends_everything(
     home: Home, sample_videos: list[SampleVideo], tiny_settings: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.write_settings(tiny_settings)
+    # Whatever the time of day: not the corpus's.
+    monkeypatch.setenv(AutomationSettings.variable("retrain"), "0 0 29 2 *")
     log = home.folder / "ui.log"
     port = free_port()
     with home.platform() as platform, user_interface(home, port) as process:
@@ -87,20 +91,33 @@ def test_an_export_dropped_into_the_inbox_becomes_a_training_plan_and_ctrl_c_end
         started = (run.job_name, run.tags["dagster/sensor_name"], run.tags["dagster/partition"])
         assert started == ("ingest", "inbox", upload.partition)
         assert current(platform.instance, VIDEO.key("training_plan"), upload.partition) is not None
+        (listed,) = [line for line in home.command("status", check=True).stdout.splitlines() if "approve" in line]
+        assert upload.partition in listed
+        # No GPU is free: the training waits in the queue, which is as far as this test goes.
+        platform.instance.event_log_storage.set_concurrency_slots(GPU_POOL, 0)
+        home.command("approve", upload.partition, check=True)
 
         # With a daemon a command never runs a job beside its queue: it launches through the web server of this home.
         monkeypatch.setenv(UI_VARIABLE, f"http://127.0.0.1:{free_port()}")
         refused = home.command("launch", "plan_corpus")
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
         assert f"set {UI_VARIABLE} to its address" in refused.stderr
-        assert len(platform.instance.get_runs()) == 1
+        assert not platform.instance.get_runs(dg.RunsFilter(job_name="plan_corpus"))
         monkeypatch.setenv(UI_VARIABLE, f"http://127.0.0.1:{port}")
         said = home.command("launch", "plan_corpus", check=True).stdout
-        launched = platform.instance.get_runs(limit=1)[0]
+        (launched,) = platform.instance.get_runs(dg.RunsFilter(job_name="plan_corpus"))
         assert f"in Dagster's queue: http://127.0.0.1:{port}/runs/{launched.run_id}" in said
         assert "corpus__training_plan (" in said
         assert (launched.job_name, launched.status) == ("plan_corpus", dg.DagsterRunStatus.SUCCESS)
         assert STARTED_BY not in launched.tags
+
+        queued = dg.RunsFilter(job_name="train_video", statuses=[dg.DagsterRunStatus.QUEUED])
+        while not (trainings := platform.instance.get_runs(queued)):
+            still_waiting()
+        (training,) = trainings
+        by, of = training.tags["dagster/sensor_name"], training.tags["dagster/partition"]
+        assert (by, of) == ("trainings", upload.partition)
+        assert len(platform.instance.get_runs()) == 3
 
         process.send_signal(signal.SIGINT)
         assert process.wait(STOPS_WITHIN_S) == 0, log.read_text()
