@@ -21,3 +21,15 @@ def without_collector() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
+
+
+@contextmanager
+def with_collector() -> Iterator[None]:
+    """Cycles are collected inside, in the middle of ``without_collector``: for work on large things, one by one."""
+    running = gc.isenabled()
+    gc.enable()
+    try:
+        yield
+    finally:
+        if not running:
+            gc.disable()

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ import pandas as pd
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.appearance import Appearance, cells, telling_frames
 from sam2_assets.exports.archive import Archive
-from sam2_assets.exports.collector import without_collector
+from sam2_assets.exports.collector import with_collector, without_collector
 from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
 from sam2_assets.exports.document import Document, Segment
 from sam2_assets.exports.documents import Documents
@@ -92,10 +92,9 @@ class _Export:
         self.archive = archive
         self.settings = settings
         self.layout: Layout = find_layout(archive)
-        with without_collector():
-            self.document: Document = read_document(
-                Documents(archive, settings), self.layout, lambda: _unstated_facts(self.layout, video, settings)
-            )
+        self.document: Document = read_document(
+            Documents(archive, settings), self.layout, lambda: _unstated_facts(self.layout, video, settings)
+        )
         refuse_excess(self.document, settings)
         annotated = {frame.frame_index for frame in self.document.frames}
         self.pictured = sorted(annotated & self.layout.pictures.keys())
@@ -166,7 +165,7 @@ def read_export(
             scan_upload(upload, settings.malware_scan)
     with ExitStack() as on_failure:
         on_failure.callback(_empty, out)
-        with Archive(archive, settings) as opened:
+        with Archive(archive, settings) as opened, without_collector():
             summary = _import(_Export(opened, video, settings), archive, out, video, settings, progress)
         on_failure.pop_all()
     return summary
@@ -191,29 +190,27 @@ def _import(
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
-    with without_collector():
-        objects = objects_table(
-            document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
-        )
-    source = (
-        None
-        if video is None
-        else match_video(
-            video,
-            document,
-            samples,
-            verdict.order,
-            verdict.pictures,
-            pictured=export.pictured,
-            load=export.pixels,
-            settings=settings,
-        )
+    objects = objects_table(
+        document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
     )
+    source = None
+    if video is not None:
+        with with_collector():
+            source = match_video(
+                video,
+                document,
+                samples,
+                verdict.order,
+                verdict.pictures,
+                pictured=export.pictured,
+                load=export.pixels,
+                settings=settings,
+            )
     if source is not None and not source.agreement:
         warnings.append("source video: no unpainted picture to compare with; only its size and length were checked")
     if export.stray:
         warnings.append(f"pictures: {len(export.stray)} show frames that are not annotated and were left out")
-    with Survey(progress) as survey:
+    with Survey(progress) as survey, with_collector() if export.pictured or source else nullcontext():
         pictures = _write_pictures(export, source, out, survey)
         survey.table().to_parquet(out / PICTURES_FILE, index=False)
     missing = len(document.frames) - len(pictures)

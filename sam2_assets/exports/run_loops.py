@@ -62,6 +62,32 @@ def read_runs(data: Bytes, ends_of_texts: Ints, most_digits: int) -> tuple[Ints,
 
 
 @compiled
+def set_neighbours(lengths: Ints, stride: int) -> tuple[int, int]:
+    """Of the set cells of one mask that have a cell ``stride`` further on: those with that cell set, and all."""
+    cells = lengths.sum()
+    both = count = np.int64(0)
+    other = begin = np.int64(0)  # of the run that may hold what is ``stride`` further on: its number, its first cell
+    cell = np.int64(0)
+    for run in range(len(lengths)):
+        end = cell + lengths[run]
+        if run % 2 == 1:
+            low, high = cell + stride, min(end + stride, cells)
+            count += max(high - low, 0)
+            while other < len(lengths) and begin + lengths[other] <= low:
+                begin += lengths[other]
+                other += 1
+            after, from_cell = other, begin
+            while after < len(lengths) and from_cell < high:
+                upto = from_cell + lengths[after]
+                if after % 2 == 1:
+                    both += max(min(upto, high) - max(from_cell, low), 0)
+                from_cell = upto
+                after += 1
+        cell = end
+    return int(both), int(count)
+
+
+@compiled
 def cut_at_lines(lengths: Ints, along: int, ends: Ints, lines: Ints) -> int:
     """Fill ``ends`` and ``lines`` with the intervals of set cells of one mask; returns how many."""
     count = 0

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.box_convention import BoxFit, box_fit
 from sam2_assets.exports.document import Document, Order
@@ -112,13 +110,14 @@ def _overlay_agreement(document: Document, sample: SampledFrame, stated: Order |
 
 def _coherence(sample: SampledFrame, stated: Order | None) -> dict[Order, Agreement]:
     """Set cells whose neighbour on the next line is set, of all set cells; nothing on square grids."""
+    from sam2_assets.exports.run_loops import set_neighbours  # compiled: not needed to load the definitions
+
     found = {order: Agreement(0, 0) for order in Order}
     for record, lengths, grid in zip(sample.record.objects, sample.lengths, sample.grids, strict=True):
         if record.order is not stated or grid[0] == grid[1]:
             continue
-        flat = np.repeat(np.arange(len(lengths)) % 2, lengths).astype(bool)
         for order, stride in ((Order.ROW, grid[1]), (Order.COLUMN, grid[0])):
-            found[order] += Agreement(int((flat[:-stride] & flat[stride:]).sum()), int(flat[:-stride].sum()))
+            found[order] += Agreement(*set_neighbours(lengths, stride))
     return found
 
 

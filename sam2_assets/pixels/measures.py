@@ -156,8 +156,13 @@ def _wrapped_share(colours: Image.Image) -> float:
         return 0.0
     rows = np.asarray(colours.resize((colours.width, min(_ROWS, colours.height)), Image.Resampling.NEAREST), np.int16)
     # Outlines and names that the exporter paints are pure: each channel is nothing, half or all.
-    pure: NDArray[np.bool_] = np.all((rows <= 2) | (rows >= 253) | (np.abs(rows - 128) <= 2), axis=2)
+    pure = _all_channels((rows <= 2) | (rows >= 253) | (np.abs(rows - 128) <= 2))
     leaps = np.abs(rows[:, _LEAP_ACROSS:] - rows[:, :-_LEAP_ACROSS]) > _LEAP
-    single = np.logical_and(leaps.any(axis=2), ~leaps.all(axis=2))
-    painted = np.logical_or(pure[:, _LEAP_ACROSS:], pure[:, :-_LEAP_ACROSS])
+    single = ~_all_channels(leaps) & ~_all_channels(~leaps)
+    painted = pure[:, _LEAP_ACROSS:] | pure[:, :-_LEAP_ACROSS]
     return float(np.logical_and(single, ~painted).mean())
+
+
+def _all_channels(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``values.all(axis=2)``, which NumPy takes several times as long for."""
+    return np.asarray(values[..., 0] & values[..., 1] & values[..., 2])

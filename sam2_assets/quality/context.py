@@ -157,7 +157,7 @@ class Context:
     def _in_frames(self, objects: pd.DataFrame) -> pd.DataFrame:
         """The rows whose frame is in ``frames``, with its facts, by frame and object."""
         facts = self.frames.rename(columns={"width": "frame_w", "height": "frame_h"})
-        if len(facts) and len(objects) and self._one_video():
+        if len(facts) and len(objects) and self.one_video:
             known = facts["frame_index"].to_numpy()
             frame, number = objects["frame_index"].to_numpy(), objects["object_id"].to_numpy()
             place = np.minimum(np.searchsorted(known, frame), len(known) - 1)
@@ -173,7 +173,8 @@ class Context:
         joined = objects.merge(facts[["video_id", "frame_index", *_FRAME_FACTS]], on=["video_id", "frame_index"])
         return joined.sort_values(["frame_index", "object_id"], kind="stable").reset_index(drop=True)
 
-    def _one_video(self) -> bool:
+    @cached_property
+    def one_video(self) -> bool:
         """Whether all rows of both tables are of one video."""
         return len(set(self.given.frames["video_id"].unique()) | set(self.given.objects["video_id"].unique())) == 1
 
@@ -191,9 +192,18 @@ class Context:
     def names(self) -> pd.DataFrame:
         """Who is called what: ``object_id``, ``label``, how many ``rows`` of ``objects``, the first ``frame_index``
         among them, and ``seen``, how many of the rows are present; by object and label."""
-        named = self.objects[["object_id", "label", "frame_index", "present"]]
-        found = named.groupby(["object_id", "label"], sort=False, as_index=False).agg(
-            rows=("frame_index", "size"), frame_index=("frame_index", "first"), seen=("present", "sum")
+        objects = self.objects
+        code, labels = pd.factorize(objects["label"])
+        pairs = objects["object_id"].to_numpy(np.int64) * max(len(labels), 1) + code
+        pairs, first, place = np.unique(pairs, return_index=True, return_inverse=True)
+        found = pd.DataFrame(
+            {
+                "object_id": objects["object_id"].to_numpy()[first],
+                "label": labels.take(code[first]),
+                "rows": np.bincount(place, minlength=len(first)),
+                "frame_index": objects["frame_index"].to_numpy()[first],
+                "seen": np.bincount(place, objects["present"], len(first)).astype(np.int64),
+            }
         )
         # as Python sorts texts
         order = sorted(range(len(found)), key=list(cells(found, "object_id", "label")).__getitem__)

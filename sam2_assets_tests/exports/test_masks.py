@@ -15,6 +15,7 @@ from pycocotools import mask as coco
 from sam2_assets.errors import ExportError
 from sam2_assets.exports.document import Order
 from sam2_assets.exports.masks import decode, measure, pixel_edges
+from sam2_assets.exports.run_loops import set_neighbours
 from sam2_assets.exports.runs import parse_runs
 from sam2_assets_tests.exports.export_builder import text
 
@@ -41,6 +42,29 @@ def test_run_lengths_measure_like_decoded_and_enlarged_masks(
         assert measured.areas[i] == shown.sum()
         assert measured.counts[i] == coco.encode(np.asfortranarray(mask))["counts"].decode()
         assert np.array_equal(decode(runs.lengths[runs.first[i] : runs.first[i + 1]], mask.shape, order), mask)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(batches(), st.sampled_from(Order), st.integers(1, 40))
+def test_masks_measured_in_portions_of_text_are_those_measured_at_once(
+    masks: list[np.ndarray], order: Order, most_text: int
+) -> None:
+    runs = parse_runs([text(mask, order) for mask in masks], "f", lambda: ["m"] * len(masks))
+    left, counts = np.arange(len(masks)), list[str]()
+    while len(left):
+        part = measure(runs, masks[0].shape, order, 7, 5, left, most_text)
+        assert len(part.areas) == 1 or part.offsets[-2] < most_text
+        counts += part.counts
+        left = left[len(part.areas) :]
+    assert counts == measure(runs, masks[0].shape, order, 7, 5).counts
+
+
+@settings(deadline=None)  # the first call compiles
+@given(hnp.arrays(bool, st.integers(1, 60)), st.integers(1, 70))
+def test_set_cells_with_a_set_neighbour_are_counted_as_in_the_decoded_mask(cells: np.ndarray, stride: int) -> None:
+    lengths = np.array(text(cells[None].astype(np.uint8), Order.ROW).split(), np.int64)
+    both, those = (cells[:-stride] & cells[stride:]).sum(), cells[:-stride].sum()
+    assert set_neighbours(lengths, stride) == (both, those)
 
 
 @settings(deadline=None)  # the first call compiles

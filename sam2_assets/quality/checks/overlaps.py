@@ -18,8 +18,8 @@ from sam2_assets.quality.texts import Texts
 
 def _duplicates(context: Context) -> Iterator[Finding]:
     objects = context.present_objects
-    # masks of different areas or boxes differ: comparing numbers spares nearly all of the long texts
-    measures = ["frame_index", "grid_h", "grid_w", "mask_area_scaled", "mask_x", "mask_y", "mask_w", "mask_h"]
+    # masks of different areas or places differ: comparing a few numbers spares nearly all of the long texts
+    measures = ["frame_index", "mask_area_scaled", "mask_x", "mask_y"]
     alike = objects[objects.duplicated(measures, keep=False)]
     keys = ("frame_index", "grid_h", "grid_w", "rle_counts")
     for (frame_index, *_), (first, *others) in grouped(alike, *keys).items():

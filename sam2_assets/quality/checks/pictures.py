@@ -16,14 +16,15 @@ _GIVE_VIDEO = "Put the source video beside the export (same name, a video suffix
 def _missing(context: Context) -> Iterator[Finding]:
     # The demo writes no picture of a frame without objects, so only frames with objects can lack theirs.
     needed = context.frames[context.frames["frame_index"].isin(context.present_objects["frame_index"])]
-    missing = needed[~needed["has_picture"]]
-    tolerated = len(missing) <= context.settings.max_missing_picture_share * len(needed)
+    missing = needed.loc[~needed["has_picture"], ["frame_index", "image", "image_origin"]]
+    count, share = len(missing), len(missing) / max(len(needed), 1)
+    tolerated = count <= context.settings.max_missing_picture_share * len(needed)
     for row in rows(missing):
         reason = "the export has none" if row.image_origin == ImageOrigin.MISSING else f"{row.image} is not there"
         yield Finding(
             f"frame {row.frame_index} has objects but no picture: {reason}",
             row.frame_index,
-            value=len(missing) / len(needed),
+            value=share,
             tolerated=tolerated,
         )
 

@@ -90,6 +90,8 @@ def _blurred(context: Context) -> Iterator[Finding]:
 def _frozen(context: Context) -> Iterator[Finding]:
     pictures = context.readable_pictures[~_is_black(context)]
     same = pictures[pictures["change_peak"] <= context.settings.max_frozen_change]
+    if same.empty:
+        return
     centres = context.present_objects.assign(
         centre_x=lambda o: o["mask_x"] + o["mask_w"] / 2, centre_y=lambda o: o["mask_y"] + o["mask_h"] / 2
     )[["frame_index", "object_id", "centre_x", "centre_y"]]

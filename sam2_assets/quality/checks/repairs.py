@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,13 @@ _ROWS_AT_ONCE = 1000
 _DIFFERS = (
     "frame {}, object {} ({}): the export says [{:g}, {:g}, {:g}, {:g}], the mask [{:g}, {:g}, {:g}, {:g}] (IoU {:.2f})"
 )
+_NAMED = ["frame_index", "object_id", "label"]
 _BOX = ["box_x", "box_y", "box_w", "box_h"]
 _DECLARED = ["declared_x", "declared_y", "declared_w", "declared_h"]
 
 
 def _declared_boxes(context: Context) -> Facts:
-    repaired = context.objects[context.objects["box_provenance"] == str(Provenance.RECOMPUTED)]
-    return Facts(len(repaired), itertools.chain.from_iterable(map(_other_boxes, _parts(repaired))))
+    return _recomputed(context, "box_provenance", [*_NAMED, *_DECLARED, *_BOX], _other_boxes)
 
 
 def _other_boxes(repaired: pd.DataFrame) -> Iterator[Finding]:
@@ -48,12 +48,11 @@ def _other_boxes(repaired: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _declared_areas(context: Context) -> Facts:
-    repaired = context.objects[context.objects["area_provenance"] == str(Provenance.RECOMPUTED)]
-    return Facts(len(repaired), itertools.chain.from_iterable(map(_other_areas, _parts(repaired))))
+    return _recomputed(context, "area_provenance", [*_NAMED, "declared_area", "area_px"], _other_areas)
 
 
 def _other_areas(repaired: pd.DataFrame) -> Iterator[Finding]:
-    for row in rows(repaired[["frame_index", "object_id", "label", "declared_area", "area_px"]]):
+    for row in rows(repaired):
         yield Finding(
             f"frame {row.frame_index}, object {row.object_id} ({row.label}): the export says {row.declared_area:g}, "
             f"the mask has {row.area_px:g} px",
@@ -63,9 +62,14 @@ def _other_areas(repaired: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _parts(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for low in range(0, len(table), _ROWS_AT_ONCE):
-        yield table.iloc[low : low + _ROWS_AT_ONCE]
+def _recomputed(
+    context: Context, provenance: str, columns: list[str], said: Callable[[pd.DataFrame], Iterator[Finding]]
+) -> Facts:
+    """What is ``said`` of the objects with a field that was computed anew, as far as anybody asks for it."""
+    table = context.objects[columns]
+    places = np.flatnonzero((context.objects[provenance] == str(Provenance.RECOMPUTED)).to_numpy())
+    parts = (table.iloc[places[low : low + _ROWS_AT_ONCE]] for low in range(0, len(places), _ROWS_AT_ONCE))
+    return Facts(len(places), itertools.chain.from_iterable(map(said, parts)))
 
 
 def _confidence(context: Context) -> Iterator[Finding]:

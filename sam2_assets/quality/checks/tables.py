@@ -43,9 +43,12 @@ def _objects(context: Context) -> Iterator[Finding]:
 
 def _orphans(context: Context) -> Iterator[Finding]:
     keys = ["video_id", "frame_index"]
-    known = pd.MultiIndex.from_frame(context.given.frames[keys])
-    orphaned = ~pd.MultiIndex.from_frame(context.given.objects[keys]).isin(known)
-    for row in rows(context.given.objects[orphaned]):
+    frames, objects = context.given.frames, context.given.objects
+    if context.one_video:
+        orphaned = ~objects["frame_index"].isin(frames["frame_index"]).to_numpy()
+    else:
+        orphaned = ~pd.MultiIndex.from_frame(objects[keys]).isin(pd.MultiIndex.from_frame(frames[keys]))
+    for row in rows(objects.loc[orphaned, ["object_id", *keys]]):
         yield Finding(
             f"object {row.object_id} of video {row.video_id!r} lies in frame {row.frame_index}, "
             "which the frames table does not have",
