@@ -1,19 +1,20 @@
 """The sensor that starts trainings: of plans that a person approved, or that are small enough to need nobody.
 
 Approvals are files in the store, which no automation condition sees. Everything else is asked of Dagster's records. A
-plan is handled when any run planned an adapter after the plan was made (whoever started it, however it ended), or when
-the newest adapter was made from the same plan.
+plan is handled when any run planned an adapter after the plan was made (whoever started it, however it ended, but for
+one that ended before the approval), or when the newest adapter was made from the same plan.
 """
 
 from __future__ import annotations
 
 import datetime
+import enum
 from collections.abc import Iterator
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sam2_assets.approvals import approval_of
+from sam2_assets.approvals import Approval, approval_of
 from sam2_assets.assets.lineage import current, materialized
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.automation.jobs import train_corpus, train_video
@@ -21,7 +22,6 @@ from sam2_assets.automation.settings import SWITCHED_OFF, AutomationSettings
 from sam2_assets.checks.gates import require_gates
 from sam2_assets.errors import GateError
 from sam2_assets.resources import StoreResource
-from sam2_assets.storage import Storage
 
 PLAN_HASH = "plan_hash"
 NEEDS_APPROVAL = "needs_approval"
@@ -81,16 +81,19 @@ def build_training_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
         memory = _with_new_plans(context.instance, Memory.read(context.cursor))
         waiting, requests = {}, []
         for name, plan in memory.waiting.items():
-            if _handled(context.instance, name, plan):
+            approval = approval_of(files, plan.plan_hash) if plan.needs_approval else None
+            progress = _progress(context.instance, name, plan, approval)
+            if progress is _Progress.DONE:
                 continue
             waiting[name] = plan
-            if _may_start(files, plan, now) and _gates_passed(context.instance, name):
+            free = progress is _Progress.NONE and _may_start(plan, approval, now)
+            if free and _gates_passed(context.instance, name):
                 # Kept until its run is seen: a tick that Dagster could not carry out is repeated, the key starts once.
                 requests.append(_request(name, plan))
         cursor = memory.model_copy(update={"waiting": waiting}).model_dump_json()
         if not requests:
             context.update_cursor(cursor)
-            return dg.SkipReason(f"no plan to start; {len(waiting)} wait for an approval or their gates")
+            return dg.SkipReason(f"no plan to start; {len(waiting)} wait for an approval, their gates or a run")
         return dg.SensorResult(run_requests=requests, cursor=cursor)
 
     return trainings
@@ -144,25 +147,42 @@ def _read(instance: dg.DagsterInstance, scope: Scope, events: dict[int, str]) ->
             )
 
 
-def _handled(instance: dg.DagsterInstance, name: str, plan: Waiting) -> bool:
-    """Whether a run planned an adapter after the plan was made, or the newest adapter was made from this plan."""
+class _Progress(enum.Enum):
+    """What became of a plan."""
+
+    NONE = enum.auto()
+    UNDER_WAY = enum.auto()
+    DONE = enum.auto()
+
+
+def _progress(instance: dg.DagsterInstance, name: str, plan: Waiting, approval: Approval | None) -> _Progress:
+    """Whether a run planned an adapter after the plan was made, or the newest adapter was made from this plan.
+
+    A run that was over before the approval does not count: it was refused for the lack of it.
+    """
     scope, partition = _scope(name)
     key = scope.key("lora_adapter")
     planned = instance.event_log_storage.get_latest_planned_materialization_info(key, partition)
     if planned is not None and planned.storage_id > plan.event:
-        return True
+        run = instance.get_run_record_by_id(planned.run_id)
+        if run is not None and not run.dagster_run.is_finished:
+            return _Progress.UNDER_WAY
+        ended = run.end_time if run is not None else None
+        if not plan.needs_approval or ended is None:
+            return _Progress.DONE
+        return _Progress.DONE if approval and approval.approved_at.timestamp() <= ended else _Progress.NONE
     made = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
     ).records
     event = made[0].asset_materialization if made else None
-    return event is not None and PLAN_HASH in event.metadata and event.metadata[PLAN_HASH].value == plan.plan_hash
+    same = event is not None and PLAN_HASH in event.metadata and event.metadata[PLAN_HASH].value == plan.plan_hash
+    return _Progress.DONE if same else _Progress.NONE
 
 
-def _may_start(files: Storage, plan: Waiting, now: datetime.datetime) -> bool:
+def _may_start(plan: Waiting, approval: Approval | None, now: datetime.datetime) -> bool:
     """Whether it needs nobody, or was approved a while ago."""
     if not plan.needs_approval:
         return True
-    approval = approval_of(files, plan.plan_hash)
     return approval is not None and abs((now - approval.approved_at).total_seconds()) >= WITHIN_A_COMMAND_S
 
 

@@ -30,6 +30,11 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
+@dg.job
+def a_job() -> None:
+    """Stands for whatever trains."""
+
+
 class Deployment:
     """The records of one Dagster instance and one store, and the sensor's cursor."""
 
@@ -69,10 +74,12 @@ class Deployment:
         )
         self._report(DagsterEventType.ASSET_CHECK_EVALUATION, evaluation)
 
-    def training_is_planned(self, partition: str | None = "cats-111111") -> None:
+    def training_is_planned(self, partition: str | None = "cats-111111") -> dg.DagsterRun:
         """As when somebody's run is created."""
         planned = AssetMaterializationPlannedData(_scope(partition).key("lora_adapter"), partition=partition)
-        self._report(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, planned)
+        run = self.instance.create_run_for_job(a_job)
+        self._report(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, planned, run.run_id)
+        return run
 
     def trained(self, plan_hash: str, partition: str | None = "cats-111111") -> None:
         event = dg.AssetMaterialization(
@@ -86,9 +93,9 @@ class Deployment:
         approve(self.store.open().files, plan_hash, "a person")
         self.store.open().files.write(f"approvals/{plan_hash}.json", approval.model_dump_json().encode())
 
-    def _report(self, kind: DagsterEventType, data: object) -> None:
+    def _report(self, kind: DagsterEventType, data: object, run_id: str = "") -> None:
         event = DagsterEvent(kind.value, "a job", event_specific_data=data)  # type: ignore[arg-type]
-        self.instance.report_dagster_event(event, run_id=str(uuid.uuid4()))
+        self.instance.report_dagster_event(event, run_id=run_id or str(uuid.uuid4()))
 
 
 def _scope(partition: str | None) -> Scope:
@@ -115,20 +122,36 @@ def test_a_plan_waits_for_its_approval_then_trains_under_one_key_until_its_run_i
     assert isinstance(again, dg.RunRequest)
     assert (request.job_name, request.partition_key) == ("train_video" if partition else "train_corpus", partition)
     assert request.run_key == again.run_key
-    deployment.training_is_planned(partition)
+    run = deployment.training_is_planned(partition)
+    assert "1 wait" in deployment.tick()
+    deployment.instance.report_run_failed(run)
     assert "0 wait" in deployment.tick()
 
 
 def test_whoever_started_the_training_and_however_it_ended_it_is_not_started_again(deployment: Deployment) -> None:
     deployment.plan(ONE)
     deployment.approve(ONE)
-    deployment.training_is_planned()
-    assert "no plan to start" in deployment.tick()
+    deployment.instance.report_run_canceled(deployment.training_is_planned())
+    assert "0 wait" in deployment.tick()
     deployment.trained(ONE)
     deployment.plan(ONE)
     assert "0 wait" in deployment.tick(), "the same plan, made again, is what the newest adapter was made from"
     deployment.cursor = None
     assert "0 wait" in deployment.tick(), "nor without a memory"
+
+
+def test_a_run_that_was_refused_before_the_approval_does_not_count(deployment: Deployment) -> None:
+    deployment.plan(ONE)
+    refused = deployment.training_is_planned()
+    assert "1 wait" in deployment.tick()
+    deployment.approve(ONE)
+    assert "no plan to start" in deployment.tick(), "it may still train"
+    deployment.instance.report_run_failed(refused)
+    deployment.approve(ONE, seconds_ago=-60)
+    assert len(deployment.tick()) == 1
+    deployment.instance.report_run_failed(deployment.training_is_planned())
+    deployment.approve(ONE)
+    assert "0 wait" in deployment.tick(), "with the approval it ended for another reason"
 
 
 def test_below_the_limit_nobody_is_asked_but_a_closed_gate_holds_every_plan(deployment: Deployment) -> None:
