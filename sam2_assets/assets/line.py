@@ -12,6 +12,7 @@ from sam2_assets.assets import showcase
 from sam2_assets.assets.child_process import gpu_turn, run_child
 from sam2_assets.assets.forms import form_of
 from sam2_assets.assets.lineage import Materialized, materialized
+from sam2_assets.assets.rollback import earlier_version
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.assets.station import Station, failures_explained
 from sam2_assets.checks.gates import require_gates
@@ -146,6 +147,8 @@ def training_line(scope: Scope) -> list[dg.AssetsDefinition]:
         """Executes the approved plan in a child process; resumes from the plan's last checkpoint if there is one."""
         with failures_explained():
             station = Station(context, store)
+            if (earlier := earlier_version(station)) is not None:
+                return earlier
             planned = station.take(plan_key, scope.plan_gates)
             plan = Plan.read(station.folder(planned) / PLAN_FILE)
             splits = station.store.inputs(planned.ref)["splits"]
