@@ -1,10 +1,11 @@
 """Reads every format of real exports with the loader of the tool it is for, and holds the result against the tables.
 
-python scripts/check_formats.py EXPORTS_FOLDER [--tool llamafactory | --tool swift] [--only NAME]
+python scripts/check_formats.py EXPORTS_FOLDER [--tool TOOL] [--source CHECKOUT] [--only NAME]
 
 Without ``--tool``: what is installed with this project (pycocotools, datasets, plain JSON as LLaVA and Qwen read it).
-With it, run by the Python of a throw-away environment that has LLaMA-Factory or ms-swift beside this project:
-docs/datasets.md says how to make one. Nothing is trained; their own code loads, aligns and, in ms-swift, scales boxes.
+With ``llamafactory`` or ``swift``, run by the Python of a throw-away environment that has the tool beside this project;
+with ``llava`` or ``qwen``, ``--source`` is a checkout of haotian-liu/LLaVA or QwenLM/Qwen3-VL. docs/datasets.md has the
+commands. Nothing is trained and no text becomes tokens; their own code loads, pads, aligns and scales.
 """
 
 from __future__ import annotations
@@ -80,18 +81,43 @@ def jsonl_masks(view: Path, truth: Truth) -> dict[str, int]:
     return {"frames": len(lines), "masks": masks}
 
 
+def canonical(dataset: Path, truth: Truth) -> dict[str, int]:
+    """datasets.load_dataset on the canonical dataset: pictures decoded, objects with boxes and masks on their grid."""
+    import datasets
+
+    rows = datasets.load_dataset(str(dataset), split="train", cache_dir=str(dataset.parent / "cache"))
+    assert set(rows["frame_index"]) == set(truth)
+    masks = 0
+    for row in rows:
+        frame = truth[row["frame_index"]]
+        _assert_same_pixels(row["image"], frame)
+        stated = [
+            (o["object_id"], o["label"], tuple(o["box"]), o["area_px"], tuple(o["rle"]["size"]), o["rle"]["counts"])
+            for o in row["objects"]
+        ]
+        assert stated == [(t.object_id, t.label, t.box, t.area, t.grid, t.counts) for t in frame.things]
+        masks += len(stated)
+    return {"frames": len(rows), "masks": masks}
+
+
+def _assert_same_pixels(loaded: Any, frame: Frame) -> None:
+    from PIL import Image, ImageChops
+
+    mine = Image.open(io.BytesIO(frame.picture)).convert("RGB")
+    assert loaded.size == (frame.width, frame.height)
+    assert ImageChops.difference(loaded.convert("RGB"), mine).getbbox() is None
+
+
 def huggingface(view: Path, truth: Truth) -> dict[str, int]:
     """datasets.load_from_disk: pictures decoded, boxes, labels and masks."""
     import datasets
-    from PIL import Image, ImageChops
 
     rows = datasets.load_from_disk(str(view))
     assert {row["frame_index"] for row in rows} == set(truth)
     masks = 0
     for row in rows:
         frame = truth[row["frame_index"]]
-        mine = Image.open(io.BytesIO(frame.picture)).convert("RGB")
-        assert ImageChops.difference(row["image"].convert("RGB"), mine).getbbox() is None
+        _assert_same_pixels(row["image"], frame)
         assert [tuple(box) for box in row["bounding_boxes"]] == [t.box for t in frame.things]
         assert row["labels"] == [t.label for t in frame.things]
         for thing, counts in zip(frame.things, row["masks"], strict=True):
@@ -201,7 +227,72 @@ def swift(view: Path, truth: dict[int, Frame]) -> dict[str, int]:
     return _counted(check_dialogues(records, truth, Convention.THOUSANDTHS), len(records))
 
 
+def llava_itself(view: Path, truth: dict[int, Frame]) -> dict[str, int]:
+    """LLaVA's own LazySupervisedDataset: opening, padding to a square, and moving of ``<image>`` to the front."""
+    # Its models do not load with this transformers, and are not needed to read data.
+    for name, content in (("llava.model", {}), ("llava.train.llava_trainer", {"LLaVATrainer": object})):
+        stand_in = types.ModuleType(name)
+        stand_in.__dict__.update(content, LlavaLlamaForCausalLM=object)
+        sys.modules[name] = stand_in
+    from llava.train import train
+    from PIL import Image, ImageChops
+
+    train.preprocess = lambda sources, tokenizer, has_image: {"input_ids": sources, "labels": [None]}
+    processor = types.SimpleNamespace(
+        image_mean=[0.48, 0.46, 0.41], preprocess=lambda image, return_tensors: {"pixel_values": [image]}
+    )
+    given = types.SimpleNamespace(
+        image_folder=str(view),
+        image_processor=processor,
+        image_aspect_ratio="pad",
+        is_multimodal=True,
+        mm_use_im_start_end=False,
+    )
+    rows = train.LazySupervisedDataset(str(view / "llava.json"), None, given)
+    records = []
+    for at, entry in enumerate(rows.list_data_dict):
+        read = rows[at]
+        picture = (view / entry["image"]).read_bytes()
+        # The square in which the view's boxes are shares of its side.
+        frame = Image.open(io.BytesIO(picture)).convert("RGB")
+        side = max(frame.size)
+        assert read["image"].size == (side, side)
+        left, top = (side - frame.width) // 2, (side - frame.height) // 2
+        inside = read["image"].crop((left, top, left + frame.width, top + frame.height))
+        assert ImageChops.difference(inside, frame).getbbox() is None
+        said = [(turn["from"], turn["value"]) for turn in read["input_ids"]]
+        assert [role for role, _ in said] == ["human", "gpt"] * (len(said) // 2)
+        records.append(Loaded(entry["id"], picture, _turns(said, "<image>\n")))
+    return _counted(check_dialogues(records, truth, Convention.PADDED_UNIT_SQUARE), len(records))
+
+
+def qwen_itself(view: Path, truth: dict[int, Frame], convention: Convention) -> dict[str, int]:
+    """Qwen's own LazySupervisedDataset and the messages that it makes of an entry."""
+    from qwenvl import data
+    from qwenvl.data.data_processor import LazySupervisedDataset, _build_messages
+
+    data.data_dict["sam2"] = {"annotation_path": str(view / "qwen.json"), "data_path": str(view)}
+    kind = "qwen3vl" if convention is Convention.THOUSANDTHS else "qwen2.5vl"
+    given = types.SimpleNamespace(
+        dataset_use="sam2", model_type=kind, min_pixels=3136, max_pixels=12_845_056, data_packing=False
+    )
+    processor = types.SimpleNamespace(image_processor=types.SimpleNamespace(size={}), tokenizer=None)
+    rows = LazySupervisedDataset(processor, given)
+    records = []
+    for entry in rows.list_data_dict:
+        said, pictures = [], []
+        for message in _build_messages(entry, Path(entry["data_path"])):
+            pictures += [part["image"] for part in message["content"] if part["type"] == "image"]
+            said.append((message["role"], "".join(p["text"] for p in message["content"] if p["type"] == "text")))
+        assert [role for role, _ in said] == ["user", "assistant"] * (len(said) // 2)
+        (picture,) = pictures
+        records.append(Loaded(entry["id"], Path(picture).read_bytes(), _turns(said, "")))
+    return _counted(check_dialogues(records, truth, convention, in_json=True), len(records))
+
+
+CANONICAL = "canonical dataset"
 OWN: dict[str, Check] = {
+    CANONICAL: canonical,
     "coco": coco,
     "jsonl_masks": jsonl_masks,
     "huggingface": huggingface,
@@ -213,6 +304,11 @@ TOOLS: dict[str, dict[str, Check]] = {
     "": OWN,
     "llamafactory": {"messages": llamafactory},
     "swift": {"grounding": swift},
+    "llava": {"llava": llava_itself},
+    "qwen": {
+        "qwen": lambda view, truth: qwen_itself(view, truth, Convention.THOUSANDTHS),
+        "qwen2_5": lambda view, truth: qwen_itself(view, truth, Convention.RESIZED_PIXELS),
+    },
 }
 
 
@@ -221,8 +317,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("exports", type=Path)
     parser.add_argument("--tool", choices=sorted(TOOLS), default="")
+    parser.add_argument("--source", type=Path, help="checkout of the tool, for llava and qwen")
     parser.add_argument("--only", default="", help="exports whose name holds this")
     given = parser.parse_args()
+    if given.source:
+        sys.path[:0] = [str(given.source / "qwen-vl-finetune"), str(given.source)]
     asked = InstructionSettings(tasks=list(TASKS), formats=[], turns=3, languages=["en", "de", "zh"])
     total: dict[str, Counter[str]] = {}
     archives = [path for path in sorted(given.exports.glob("*.zip")) if given.only in path.name]
@@ -234,8 +333,11 @@ def main() -> None:
             build_dataset(raw, dataset, asked)
             truth = truth_of(raw)
             for name, check in TOOLS[given.tool].items():
-                write_view(dataset, name, Path(scratch, name))
-                counts = check(Path(scratch, name), truth)
+                view = dataset
+                if name != CANONICAL:
+                    view = Path(scratch, name)
+                    write_view(dataset, name, view)
+                counts = check(view, truth)
                 total.setdefault(name, Counter()).update(counts)
                 print(f"{archive.name} {name}: {counts}", flush=True)
     for name, counter in total.items():

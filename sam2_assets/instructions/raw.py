@@ -16,6 +16,8 @@ from sam2_assets.instructions.rows import RowObject
 from sam2_assets.instructions.tasks import PROMPT_TOKENS
 from sam2_assets.tables import FRAMES_FILE, OBJECTS_FILE, Tables
 
+_COLUMNS = ["frame_index", "object_id", "label"]
+_COLUMNS += ["box_x", "box_y", "box_w", "box_h", "area_px", "grid_h", "grid_w", "rle_counts"]
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -45,10 +47,10 @@ def read_tables(raw: Path) -> Tables:
 
 def objects_by_frame(objects: pd.DataFrame) -> dict[int, tuple[RowObject, ...]]:
     """Objects with a mask, by frame index and sorted by id; ``DatasetError`` if a label would change the prompt."""
-    kept = objects[~objects["empty"]].sort_values(["frame_index", "object_id"], kind="stable")
+    kept = objects.loc[~objects["empty"], _COLUMNS].sort_values(["frame_index", "object_id"], kind="stable")
     by_frame: dict[int, list[RowObject]] = {}
-    for record in kept.to_dict("records"):
-        label = str(record["label"])
+    # Tuples one by one: with a list of dicts of all columns, 10,000 frames needed 100 MB more than 2,500.
+    for frame, object_id, label, x, y, w, h, area, rows, columns, counts in kept.itertuples(index=False, name=None):
         bad = next((token for token in PROMPT_TOKENS if token in label), None)
         if bad is not None:
             raise DatasetError(
@@ -59,19 +61,14 @@ def objects_by_frame(objects: pd.DataFrame) -> dict[int, tuple[RowObject, ...]]:
                 value=label,
                 remedy="Rename it through the importer's label map and import again.",
             )
-        by_frame.setdefault(int(record["frame_index"]), []).append(
+        by_frame.setdefault(int(frame), []).append(
             RowObject(
-                object_id=int(record["object_id"]),
-                label=label,
-                box=(
-                    float(record["box_x"]),
-                    float(record["box_y"]),
-                    float(record["box_w"]),
-                    float(record["box_h"]),
-                ),
-                area_px=float(record["area_px"]),
-                grid=(int(record["grid_h"]), int(record["grid_w"])),
-                rle_counts=str(record["rle_counts"]),
+                object_id=int(object_id),
+                label=str(label),
+                box=(float(x), float(y), float(w), float(h)),
+                area_px=float(area),
+                grid=(int(rows), int(columns)),
+                rle_counts=str(counts),
             )
         )
     return {frame: tuple(found) for frame, found in by_frame.items()}

@@ -61,7 +61,8 @@ VIEWS: Mapping[str, View] = {
         ),
         View(
             "qwen2_5",
-            "bbox_2d [x0, y0, x1, y1] in pixels of the picture as Qwen2.5-VL's processor resizes it by default",
+            "bbox_2d [x0, y0, x1, y1] in pixels of the picture as Qwen2.5-VL's processor resizes it by default: train "
+            "with min_pixels 3136 and max_pixels 12845056",
             "dialogues",
             qwen.writer(Convention.RESIZED_PIXELS),
         ),
