@@ -122,8 +122,8 @@ def chart(result: dict[str, Any], path: Path) -> None:
     above.legend()
     above.set_title(f"{result['exports']} exports at once: {sum(t['launched'] for t in ticks)} runs, none twice")
     below.plot(number, [tick["memory_mb"] for tick in ticks], "o-", color="#a63603")
-    below.set_ylim(bottom=0)
-    below.set_ylabel("memory of the process, MB")
+    below.set_ylim(0, 1.3 * max(tick["memory_mb"] for tick in ticks))
+    below.set_ylabel("memory, MB (and runs started)")
     below.set_xlabel("tick")
     for at, tick in zip(number, ticks, strict=True):
         below.annotate(f"+{tick['launched']}", (at, tick["memory_mb"]), (0, 8), textcoords="offset points", ha="center")
