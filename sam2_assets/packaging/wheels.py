@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,22 +43,37 @@ def collect_wheels(versions: Mapping[str, str], folder: Path | None = None) -> l
     kept.mkdir(parents=True, exist_ok=True)
     missing = [f"{name}=={version}" for name, version in versions.items() if (name, version) not in _found(kept)]
     if missing:
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--wheel-dir", str(kept), "--find-links", str(kept), *missing]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        found = _found(kept)
-        lacking = [pin for pin in missing if tuple(pin.split("==")) not in found]
-        if done.returncode != 0 or lacking:
-            said = " ".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
-            raise PackagingError(
-                "wheels_not_collected",
-                f"pip could not get {', '.join(lacking or missing)}: {said or 'it said nothing'}",
-                file=str(kept),
-                remedy="Configure pip on this machine (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_CERT), or put the "
-                f"wheels into a folder and name it in {WHEELS_VARIABLE}.",
-            )
+        try:
+            _add(missing, kept)
+        except OSError as error:
+            raise _not_collected(missing, str(error), kept) from error
     found = _found(kept)
     return sorted(found[name, version] for name, version in versions.items())
+
+
+def _add(pins: Sequence[str], kept: Path) -> None:
+    # Beside the others only when it is whole: a run may be killed in the middle.
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=kept) as new:
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--wheel-dir", new, "--find-links", str(kept), *pins]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = _found(Path(new))
+        lacking = [pin for pin in pins if tuple(pin.split("==")) not in found]
+        if done.returncode != 0 or lacking:
+            said = " ".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+            raise _not_collected(lacking or pins, said or "pip said nothing", kept)
+        for wheel in found.values():
+            wheel.replace(kept / wheel.name)
+
+
+def _not_collected(pins: Sequence[str], problem: str, kept: Path) -> PackagingError:
+    return PackagingError(
+        "wheels_not_collected",
+        f"pip could not get {', '.join(pins)}: {problem}",
+        file=str(kept),
+        remedy="Configure pip on this machine (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_CERT), or put the "
+        f"wheels into a folder and name it in {WHEELS_VARIABLE}.",
+    )
 
 
 def _found(folder: Path) -> dict[tuple[str, str], Path]:

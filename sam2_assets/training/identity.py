@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +64,15 @@ def _of_folder(folder: Path) -> str:
     files = {path for pattern in _WHOLE_FILES for path in folder.glob(pattern)} | set(weights)
     entries: dict[str, str] = {}
     for path in sorted(files):
-        with path.open("rb") as stream:
-            entries[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with path.open("rb") as stream:
+                entries[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        except PermissionError as error:
+            # save_pretrained makes weights that only their owner may read; a container's user is another one.
+            raise TrainingError(
+                "base_model_unreadable",
+                f"this process (user {os.geteuid()}) may not read it",
+                file=str(path),
+                remedy="Let it: chmod -R a+rX on the base model's folder.",
+            ) from error
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

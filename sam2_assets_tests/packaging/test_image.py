@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import shutil
 import socket
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,19 +19,24 @@ import httpx
 import pytest
 
 from sam2_assets.errors import PackagingError
+from sam2_assets.evaluation.predictions import read_predictions
+from sam2_assets.instructions.reading import load_samples
 from sam2_assets.packaging import DeploymentSettings
 from sam2_assets.packaging.context import read_context
 from sam2_assets.packaging.engine import LABEL, Engine
 from sam2_assets.packaging.image import repository_of
+from sam2_assets.packaging.wheels import collect_wheels
+from sam2_assets_tests.docs.test_docs import blocks
 from sam2_assets_tests.evaluation.line import Line, child
 from sam2_assets_tests.free_port import free_port
 from sam2_assets_tests.packaging.test_deploy import job_of
 
 # The first build on a machine collects and installs all libraries.
 BUILD_S = 1500.0
-pytestmark = [pytest.mark.xdist_group("measured"), pytest.mark.timeout(2 * BUILD_S)]
+pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.timeout(2 * BUILD_S)]
 NAME = "cats.mp4-20ae30"
 SETTINGS = DeploymentSettings(pictures=2, repository="sam2-assets-tests", container_memory_gib=2.0)
+ROOT = Path(__file__).parents[2]
 REPOSITORY = "sam2-assets-tests/cats-mp4-20ae30"
 
 
@@ -91,6 +99,42 @@ def test_the_container_is_hardened_and_reachable_from_this_machine_only(
         assert who == "10001"
         assert container.exec_run(["touch", "/srv/x"]).exit_code != 0
     assert not leftovers()
+
+
+def test_the_commands_of_the_page_start_it_and_get_the_evaluated_answer(
+    built: Path, line: Line, tmp_path: Path
+) -> None:
+    row = read_predictions(line.evaluation)[0]
+    samples = load_samples(line.splits, line.datasets, "test", tasks=[row["task"]])
+    (sample,) = [found for found in samples if found.sample_id == row["sample_id"]]
+    (tmp_path / "frame.png").write_bytes(sample.image_bytes)
+    base = shutil.copytree(line.base, tmp_path / "base")
+    for file in base.iterdir():
+        file.chmod(0o644)
+    name = f"page-{secrets.token_hex(3)}"
+    script = "".join(blocks(ROOT / "docs" / "image.md", "bash image"))
+    written = {
+        "sam2-assets-models/": "sam2-assets-tests/",
+        "/models/llava-1.5-7b-hf": str(base),
+        "127.0.0.1:8000": f"127.0.0.1:{free_port()}",
+        " cats ": f" {name} ",
+        " cats\n": f" {name}\n",
+        "What is the largest object in this picture, and where is it?": row["question"],
+    }
+    for on_the_page, here in written.items():
+        assert on_the_page in script
+        script = script.replace(on_the_page, here)
+    try:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=BUILD_S
+        )
+        logs = subprocess.run(["docker", "logs", name], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr + logs.stderr
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+    health, answer = (json.loads(text) for text in re.findall(r"{.*}", done.stdout.replace("}{", "}\n{")))
+    assert health["status"] == "ready"
+    assert answer["text"] == row["adapter_text"]
 
 
 def test_a_run_in_a_container_asks_over_a_network_that_the_two_have_for_themselves(
@@ -215,3 +259,29 @@ def test_an_image_is_pushed_to_a_registry_which_names_its_digest(engine: Engine,
         assert caught.value.code == "not_pushed"
     finally:
         engine.client.images.remove(image, force=True)
+
+
+def tiny_wheel(folder: Path) -> None:
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "kept_at_hand-1.0-py3-none-any.whl", "w") as wheel:
+        about = "kept_at_hand-1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: kept-at-hand\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+def test_wheels_come_by_this_machines_pip_and_one_that_it_cannot_get_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_wheel(tmp_path / "mine")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "mine"))
+    kept = tmp_path / "kept"
+    with pytest.raises(PackagingError, match=r"not-at-hand==2\.0") as caught:
+        collect_wheels({"not-at-hand": "2.0"}, kept)
+    assert caught.value.code == "wheels_not_collected"
+    assert not list(kept.iterdir())
+    found = collect_wheels({"kept-at-hand": "1.0"}, kept)
+    assert found == [kept / "kept_at_hand-1.0-py3-none-any.whl"]
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    assert collect_wheels({"kept-at-hand": "1.0"}, kept) == found, "pip is not asked for what is there"
