@@ -20,6 +20,7 @@ import yaml
 from sam2_assets.approvals import approval_of
 from sam2_assets.assets.lineage import current
 from sam2_assets.assets.scope import VIDEO
+from sam2_assets.automation.jobs import JOBS
 from sam2_assets.sample import SampleVideo
 from sam2_assets.training.plan import PLAN_FILE, Plan
 from sam2_assets_tests.automation.test_daemon import user_interface
@@ -131,3 +132,8 @@ def test_the_examples_of_the_page_do_what_it_says(
         assert [run.parent_run_id for run in runs] == [training, None, runs[3].run_id, None, None]
         assert runs[3].status is dg.DagsterRunStatus.FAILURE
         assert current(platform.instance, VIDEO.key("lora_adapter"), partition) is None
+
+
+def test_the_page_lists_every_job() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(job.name for job in JOBS)
