@@ -261,10 +261,16 @@ def of_plan(plan: Plan, approved: bool, name: str) -> Facts:
 
 
 def of_adapter(folder: Path) -> Facts:
-    """The loss curve and what the training recorded."""
+    """The loss curve, what the model answers to validation frames, and what the training recorded."""
     record = _json(folder / "training.json")
+    facts: Facts = {"loss_curve": picture((folder / "loss.png").read_bytes(), 800, "loss")}
+    if (folder / "answers.jpg").is_file():
+        caption = "answers to validation frames: true boxes green, the model's orange"
+        facts["validation_answers"] = picture((folder / "answers.jpg").read_bytes(), _PREVIEW_WIDTH, caption)
+    if record["validation_box_iou"] is not None:
+        facts["validation_box_iou"] = record["validation_box_iou"]
     return {
-        "loss_curve": picture((folder / "loss.png").read_bytes(), 800, "loss"),
+        **facts,
         "steps": record["steps"],
         **{f"loss_{name}": value for name, value in record["loss"].items() if value is not None},
         "training": dg.MetadataValue.json(record),

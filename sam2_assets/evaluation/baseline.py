@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sam2_assets.coordinates import Box
 from sam2_assets.errors import DatasetError
-from sam2_assets.evaluation.answers import Answer, Located, normalised
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.measures import Answer, Located, normalised
 
 
 def most_frequent(values: Iterable[str]) -> tuple[str, int]:

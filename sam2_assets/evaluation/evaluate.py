@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sam2_assets.errors import TrainingError
-from sam2_assets.evaluation.answering import Answerer, Progress, ask
-from sam2_assets.evaluation.answers import Answer
 from sam2_assets.evaluation.control import choose_control
 from sam2_assets.evaluation.gallery import choose_cases, write_gallery
 from sam2_assets.evaluation.job import EvaluationJob
@@ -20,9 +18,11 @@ from sam2_assets.evaluation.predictions import write_predictions
 from sam2_assets.evaluation.report import render_report
 from sam2_assets.evaluation.samples import interval_unit, load_test, load_train_answers
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.asking import Answerer, Progress, ask
 from sam2_assets.training.families import family_by_name
 from sam2_assets.training.identity import identify
 from sam2_assets.training.inventory import splits_sha256
+from sam2_assets.training.measures import Answer
 from sam2_assets.training.plan import Plan
 
 SCORES_FILE = "scores.json"

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from sam2_assets.coordinates import Box
 from sam2_assets.evaluation.predictions import Prediction
-
-_TRUE, _CLAIMED = (0, 158, 115), (213, 94, 0)  # green and vermilion of Okabe & Ito, apart for colour-blind eyes too
-_PAPER, _INK = (255, 255, 255), (20, 20, 20)
-_WIDTH = 960
+from sam2_assets.training.drawing import draw_answer
 
 
 @dataclass(frozen=True)
@@ -56,60 +50,16 @@ def _spread(ranked: Sequence[Prediction], count: int) -> list[Prediction]:
     return [ranked[position] for _, position in sorted(rounds)[:count]]
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow's built-in font has Latin letters only; the one matplotlib carries knows most alphabets.
-    import matplotlib
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
-
-
-def _draw_box(draw: ImageDraw.ImageDraw, box: Box, label: str, colour: tuple[int, int, int], *, below: bool) -> None:
-    x, y, w, h = box
-    right, bottom = max(x + w, x + 1), max(y + h, y + 1)
-    draw.rectangle((x, y, right, bottom), outline=colour, width=3)
-    font = _font(16)
-    left, top, end, foot = draw.textbbox((0, 0), label, font=font)
-    width, height = end - left + 6, foot - top + 6
-    limit_x, limit_y = draw.im.size[0] - width, draw.im.size[1] - height
-    at_x = min(max(x, 0), max(limit_x, 0))
-    at_y = min(max(bottom if below else y - height, 0), max(limit_y, 0))
-    draw.rectangle((at_x, at_y, at_x + width, at_y + height), fill=colour)
-    draw.text((at_x + 3 - left, at_y + 3 - top), label, fill=_PAPER, font=font)
-
-
 def draw_case(prediction: Prediction) -> Image.Image:
     """The frame with true boxes (green) and the adapter's boxes (orange), and both texts below it."""
-    sample, answer = prediction.sample, prediction.answers["adapter"]
-    frame = sample.image()
-    scale = _WIDTH / frame.width
-    frame = frame.resize((_WIDTH, max(1, round(frame.height * scale))), Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(frame)
-    for located in prediction.truth:
-        _draw_box(draw, _scaled(located.box, scale), located.label, _TRUE, below=False)
-    for located in answer.objects:
-        _draw_box(draw, _scaled(located.box, scale), located.label, _CLAIMED, below=True)
-    measures = prediction.measures["adapter"]
-    verdict = f"{'right' if measures.correct else 'wrong'}" + (
-        f", IoU {measures.mean_iou:.2f}" if measures.true else ""
+    return draw_answer(
+        prediction.sample,
+        prediction.sample.question,
+        prediction.measures["adapter"],
+        true_text=prediction.truth_text,
+        truth=prediction.truth,
+        answer=prediction.answers["adapter"],
     )
-    lines: list[tuple[str, tuple[int, int, int]]] = [(f"{sample.sample_id}    {verdict}", _INK)]
-    for text, colour in (
-        (f"asked: {sample.question}", _INK),
-        (f"true: {prediction.truth_text}", _TRUE),
-        (f"answered: {answer.text}", _CLAIMED),
-    ):
-        lines += [(part, colour) for part in textwrap.wrap(" / ".join(text.splitlines()), 96)[:4]]
-    page = Image.new("RGB", (_WIDTH, frame.height + 16 + 24 * len(lines)), _PAPER)
-    page.paste(frame, (0, 0))
-    writing = ImageDraw.Draw(page)
-    for index, (text, colour) in enumerate(lines):
-        writing.text((10, frame.height + 8 + 24 * index), text, fill=colour, font=_font(17))
-    return page
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
 
 
 def write_gallery(cases: Sequence[Case], out: Path) -> list[Path]:

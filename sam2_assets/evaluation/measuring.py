@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sam2_assets.evaluation.answers import Answer, Kind, kind_of, measure, truth_of
 from sam2_assets.evaluation.baseline import MajorityAnswer, learn_majority
 from sam2_assets.evaluation.control import Control, ControlKind
 from sam2_assets.evaluation.predictions import Prediction
 from sam2_assets.evaluation.scores import SYSTEMS, TEMPORAL_BLOCK, TaskMeasures, score_tasks
 from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.measures import Answer, Kind, kind_of, measure, truth_of
 
 VERSION: Final = 1
 _CONTROL_MEANING: Final = {

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam2_assets.errors import DatasetError
-from sam2_assets.evaluation.answers import Answer, Located, Measures
 from sam2_assets.evaluation.scores import SYSTEMS
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.measures import Answer, Located, Measures
 
 PREDICTIONS_FILE = "predictions.parquet"
 _BOX = pa.list_(pa.float64())

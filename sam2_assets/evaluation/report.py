@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sam2_assets.evaluation.answers import Kind
 from sam2_assets.evaluation.gallery import Case
 from sam2_assets.evaluation.scoreboard import TITLES, caption, markdown, split_size
+from sam2_assets.training.measures import Kind
 
 
 def render_report(scores: Mapping[str, Any], cases: Sequence[Case]) -> str:

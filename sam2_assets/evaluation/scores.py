@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2_assets.evaluation.answers import MATCH_IOU, Kind, Measures, normalised
 from sam2_assets.evaluation.bootstrap import LEAST_BLOCKS, LEVEL, block_sums, interval, ratio, resampled_sums
+from sam2_assets.training.measures import MATCH_IOU, Kind, Measures, normalised
 
 SYSTEMS: Final = ("adapter", "base", "control", "majority")
 """The adapted model, the model without adapter, the adapted model on pictures that cannot answer, no model at all."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL.Image import Image
 
-from sam2_assets.evaluation.answering import Answerer
 from sam2_assets.packaging.serving import Serving, check_adapter, resolve_base
+from sam2_assets.training.asking import Answerer
 
 
 class ServedModel:

@@ -75,11 +75,14 @@ class Encoder:
         """How many tokens stand for the picture."""
         return int((encoded.tokens["input_ids"] == self._picture_token).sum())
 
+    def true_answer(self, sample: Sample) -> str:
+        """The answer in the model's coordinates."""
+        resized = self.family.resized(self.processor, (sample.width, sample.height))
+        return sample.render_answer(self.family.coordinates, resized)
+
     def completion(self, sample: Sample) -> str:
         """What follows the prompt in training: the answer in the model's coordinates and the end token."""
-        resized = self.family.resized(self.processor, (sample.width, sample.height))
-        answer = sample.render_answer(self.family.coordinates, resized)
-        return self.family.completion(self.processor, answer)
+        return self.family.completion(self.processor, self.true_answer(sample))
 
     def encode(self, sample: Sample) -> Encoded:
         """The sample as tensors.

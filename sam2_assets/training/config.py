@@ -133,6 +133,18 @@ class TrainingConfig(_Section):
     activation_checkpointing: bool = Field(False, description="recompute activations: less memory, about 30 % slower")
     log_every_steps: int = Field(5, ge=1, description="a point in the curves every so many steps")
     evaluate_every_steps: int = Field(50, ge=1, description="validation loss every so many steps")
+    validation_answers: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="validation samples that the model answers at each validation, with text and boxes in "
+        "TensorBoard; 0: none",
+    )
+    validation_metric: Literal["loss", "box_iou"] = Field(
+        "loss",
+        description="what the best checkpoint and early stopping go by: the validation loss, or the mean box IoU of "
+        "the validation_answers",
+    )
     seed: int = Field(
         0, ge=0, lt=2**32, description="of data order, adapters' initial weights and dropout; 0 to 4294967295"
     )
@@ -165,9 +177,13 @@ class TrainingConfig(_Section):
     def _consistent(self) -> Self:
         if self.budget.max_cost is not None and self.card.price_per_hour == 0:
             raise ValueError("budget.max_cost needs card.price_per_hour: without a price nothing costs anything")
+        if self.validation_metric == "box_iou" and self.validation_answers == 0:
+            raise ValueError("validation_metric box_iou needs validation_answers: without answers there are no boxes")
         return self
 
     def deciding_fields(self) -> dict[str, object]:
         """The fields that decide the weights, JSON-ready: without card, budget, logging and serving limits."""
         skipped = {"preset", "card", "budget", "log_every_steps", "max_answer_tokens", "checkpoints"}
+        if self.validation_metric == "loss":  # the answers are only looked at
+            skipped |= {"validation_answers", "validation_metric"}
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in skipped}

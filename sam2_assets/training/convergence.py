@@ -9,22 +9,30 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sam2_assets.training.curves import validation_points
+
 _WINDOW = 20
 _DIVERGED = 1.5
 """A training loss this many times that of the first steps; noise and hard batches stay well below."""
 
 
+def judged(history: Sequence[Mapping[str, Any]], metric: str) -> list[tuple[int, float]]:
+    """``(step, value)`` of each validation, lower is better: the loss, or 1 minus the mean box IoU."""
+    points = validation_points(history, metric)
+    return [(step, 1 - value) for step, value in points] if metric == "box_iou" else points
+
+
 def best_validation(points: Sequence[tuple[int, float]]) -> tuple[int, float] | None:
-    """``(step, loss)`` of the lowest validation loss, the first of equals; None if there was none."""
+    """``(step, value)`` of the lowest value, the first of equals; None if there was none."""
     return min(points, key=lambda point: (point[1], point[0]), default=None)
 
 
 def out_of_patience(points: Iterable[tuple[int, float]], patience: int, min_delta: float) -> bool:
     """Whether the last ``patience`` validations in a row were no improvement by more than ``min_delta``; 0: never."""
     best, waited = float("inf"), 0
-    for _, loss in points:
-        if loss < best - min_delta:
-            best, waited = loss, 0
+    for _, value in points:
+        if value < best - min_delta:
+            best, waited = value, 0
         else:
             waited += 1
     return 0 < patience <= waited

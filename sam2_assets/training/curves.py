@@ -36,16 +36,18 @@ def training_points(history: History, every: int, last_step: int) -> list[Point]
     return points
 
 
-def validation_points(history: History) -> list[tuple[int, float]]:
-    """``(step, loss)`` of each validation, the first measured one of a step."""
+def validation_points(history: History, metric: str = "loss") -> list[tuple[int, float]]:
+    """``(step, value)`` of each validation, the first measured one of a step; ``metric`` is loss or box_iou."""
     found: dict[int, float] = {}
     for entry in history:
-        if "eval_loss" in entry:
-            found.setdefault(int(entry["step"]), float(entry["eval_loss"]))
+        if f"eval_{metric}" in entry:
+            found.setdefault(int(entry["step"]), float(entry[f"eval_{metric}"]))
     return sorted(found.items())
 
 
-def scalars(points: Sequence[Point], validation: Sequence[tuple[int, float]]) -> list[tuple[int, str, float]]:
+def scalars(
+    points: Sequence[Point], validation: Sequence[tuple[int, float]], overlaps: Sequence[tuple[int, float]] = ()
+) -> list[tuple[int, str, float]]:
     """``(step, tag, value)`` as TensorBoard shows them, by step."""
     rows = [
         (point.step, tag, value)
@@ -56,14 +58,29 @@ def scalars(points: Sequence[Point], validation: Sequence[tuple[int, float]]) ->
             ("train/grad_norm", point.grad_norm),
         )
     ]
-    return sorted(rows + [(step, "validation/loss", loss) for step, loss in validation], key=lambda row: row[:2])
+    rows += [(step, "validation/loss", loss) for step, loss in validation]
+    rows += [(step, "validation/box_iou", overlap) for step, overlap in overlaps]
+    return sorted(rows, key=lambda row: row[:2])
 
 
-def write_events(folder: Path, points: Sequence[Point], validation: Sequence[tuple[int, float]]) -> None:
+def write_events(
+    folder: Path,
+    points: Sequence[Point],
+    validation: Sequence[tuple[int, float]],
+    overlaps: Sequence[tuple[int, float]] = (),
+    shown: Sequence[tuple[int, Any]] = (),
+) -> None:
     """Write the curves as one TensorBoard file with the same bytes for the same curves.
 
     Published files carry no clock times: an event's wall time is its step. The live events in the work folder have
     the real ones.
+
+    Args:
+        folder: to write into.
+        points: of the training curve.
+        validation: ``(step, loss)``.
+        overlaps: ``(step, mean box IoU)``.
+        shown: ``(step, summary)`` of what is no curve (see ``events``).
     """
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -73,8 +90,10 @@ def write_events(folder: Path, points: Sequence[Point], validation: Sequence[tup
     with (folder / EVENTS_FILE).open("wb") as stream:
         records = RecordWriter(stream)
         records.write(Event(wall_time=0.0, file_version="brain.Event:2").SerializeToString())
-        for step, tag, value in scalars(points, validation):
+        for step, tag, value in scalars(points, validation, overlaps):
             summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+            records.write(Event(wall_time=float(step), step=step, summary=summary).SerializeToString())
+        for step, summary in shown:
             records.write(Event(wall_time=float(step), step=step, summary=summary).SerializeToString())
         records.flush()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,12 +31,12 @@ from sam2_assets.training.adapters import (
 from sam2_assets.training.checkpoints import Checkpoint, Checkpoints
 from sam2_assets.training.collation import Collator, SampleList
 from sam2_assets.training.config import OptimizerSettings, TrainingConfig
-from sam2_assets.training.convergence import best_validation, divergence, out_of_patience
-from sam2_assets.training.curves import validation_points
+from sam2_assets.training.convergence import best_validation, divergence, judged, out_of_patience
 from sam2_assets.training.limits import STEPS_BEFORE_BUDGET_IS_JUDGED, Limits
 from sam2_assets.training.loss import answer_loss, supervised_tokens
 from sam2_assets.training.ordering import ByLength
 from sam2_assets.training.progress import Reporter
+from sam2_assets.training.showing import Showing, Shown, box_iou
 from sam2_assets.training.stopping import Interrupted, StopRequest
 
 _CLOCK_FILE = "clock.json"
@@ -109,6 +109,7 @@ class LoopTrainer(Trainer):
         work: folder for the Trainer's own use.
         reporter: hears what the first steps say about the estimate.
         lengths: tokens of each training sample; only ``group_by_length`` looks at them.
+        showing: asks the model at each validation, if anything is to be shown.
     """
 
     # The library leaves both without a type.
@@ -130,10 +131,13 @@ class LoopTrainer(Trainer):
         work: Path,
         reporter: Reporter,
         lengths: Sequence[int] = (),
+        showing: Showing | None = None,
     ) -> None:
         self._config = config
         self._reporter = reporter
         self._lengths = lengths
+        self._showing = showing
+        self.shown: list[Shown] = []
         self._limit: TrainingError | None = None
         self._limits = Limits(config, steps)
         self._earlier_s = 0.0
@@ -182,7 +186,31 @@ class LoopTrainer(Trainer):
     def ended_early(self) -> bool:
         """Whether validation has stopped getting better for as long as the configuration waits."""
         settings = self._config.early_stopping
-        return out_of_patience(validation_points(self.state.log_history), settings.patience, settings.min_delta)
+        points = judged(self.state.log_history, self._config.validation_metric)
+        return out_of_patience(points, settings.patience, settings.min_delta)
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the best validation so far, by the chosen metric."""
+        best = best_validation(judged(self.state.log_history, self._config.validation_metric))
+        return best[0] if best else None
+
+    def answers(self, after_batch: Callable[[], None] = lambda: None) -> list[Shown]:
+        """What the model answers now to the validation samples that are shown.
+
+        Args:
+            after_batch: called after every batch; may raise.
+        """
+        if self._showing is None:
+            return []
+        model: Any = self.model
+        model.eval()
+        with autocast(self._config.precision, self.args.device):
+            return self._showing.ask(model, after_batch)
+
+    def _stop_between_batches(self) -> None:
+        if self._stop.requested:
+            raise _ValidationStoppedError
 
     def run(self, resume: Checkpoint | None) -> bool:
         """Train to the last step or to where patience ends, or until the process is asked to end.
@@ -255,7 +283,10 @@ class LoopTrainer(Trainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Mean cross-entropy per answer token over the validation samples; draws no random number."""
+        """Mean cross-entropy per answer token over the validation samples, and mean box IoU of those that are shown.
+
+        Draws no random number.
+        """
         model: Any = self.model
         collate: Any = self.data_collator
         device = self.args.device
@@ -263,8 +294,7 @@ class LoopTrainer(Trainer):
         size = self._config.batch_size
         total, tokens = 0.0, 0
         for start in range(0, len(self._validation), size):
-            if self._stop.requested:
-                raise _ValidationStoppedError
+            self._stop_between_batches()
             batch = collate(self._validation[start : start + size])
             on_device = {name: value.to(device) for name, value in batch.items()}
             with torch.no_grad(), autocast(self._config.precision, device):
@@ -273,6 +303,10 @@ class LoopTrainer(Trainer):
         metrics = {f"{metric_key_prefix}_loss": total / tokens}
         if not math.isfinite(metrics[f"{metric_key_prefix}_loss"]):
             raise self._not_finite("validation loss", total)
+        self.shown = self.answers(self._stop_between_batches)
+        overlap = box_iou(self.shown)
+        if overlap is not None:
+            metrics[f"{metric_key_prefix}_box_iou"] = overlap
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -296,8 +330,7 @@ class LoopTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.clock.elapsed = self._earlier_s + self._limits.session_seconds()
-        best = best_validation(validation_points(self.state.log_history))
-        with self._checkpoints.writing(self.state.global_step, best=best[0] if best else None) as draft:
+        with self._checkpoints.writing(self.state.global_step, best=self.best_step) as draft:
             write_weights(self.model, draft)
             self._save_optimizer_and_scheduler(str(draft))
             self._save_rng_state(str(draft))
@@ -408,8 +441,7 @@ class Rhythm(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Keep the weights of the best validation, and end when patience is lost."""
-        best = best_validation(validation_points(state.log_history))
-        if best is not None and best[0] == state.global_step:
+        if self._trainer.best_step == state.global_step:
             control.should_save = True
         if self._trainer.ended_early:
             control.should_save = control.should_training_stop = True

@@ -22,9 +22,9 @@ from sam2_assets.training.adapters import Adapted, adapt, recompute_activations,
 from sam2_assets.training.checkpoints import Checkpoints
 from sam2_assets.training.collation import Collator, Encoder
 from sam2_assets.training.config import TrainingConfig
-from sam2_assets.training.convergence import best_validation
 from sam2_assets.training.curves import Point, draw_loss, training_points, validation_points, write_events
 from sam2_assets.training.estimate import PastRun, total_steps
+from sam2_assets.training.events import of_answers, of_configuration
 from sam2_assets.training.families import family_by_name
 from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.job import TrainingJob
@@ -34,6 +34,7 @@ from sam2_assets.training.memory import is_out_of_memory, out_of_memory
 from sam2_assets.training.plan import Plan
 from sam2_assets.training.preflight import preflight
 from sam2_assets.training.progress import Reporter
+from sam2_assets.training.showing import Showing, Shown, box_iou, jpeg, sheet
 from sam2_assets.training.stopping import Interrupted, StopRequest
 
 _SHARE_OF_MEMORY_FOR_PICTURES = 4
@@ -98,9 +99,10 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
         work=job.work / "trainer",
         reporter=reporter,
         lengths=lengths[: len(train_samples)],
+        showing=_showing(encoder, validation, config),
     )
     per_step = min(config.batch_size * config.gradient_accumulation, len(train_samples))
-    live = Live(trainer, reporter, job.work / "logs", every=config.log_every_steps, samples_per_step=per_step)
+    live = Live(trainer, reporter, job.work / "logs", config=config, samples_per_step=per_step)
     trainer.add_callback(live)
     try:
         arithmetic = autocast(config.precision, trainer.args.device)
@@ -121,17 +123,49 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     published = _use_chosen_weights(trainer, checkpoints, config)
     reporter.report("publishing", step=published)
     write_adapter(trainer.model, encoder.processor, out / "adapter")
-    facts = {"preflight": found, "published_step": published, "ended_early": trainer.ended_early}
-    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared, facts)
+    shown = trainer.answers()
+    facts = {
+        "preflight": found,
+        "published_step": published,
+        "ended_early": trainer.ended_early,
+        "validation_answers": [
+            {"sample": one.sample.sample_id, "asked": one.question, "true": one.true_text, "answered": one.answer.text}
+            for one in shown
+        ],
+        "validation_box_iou": box_iou(shown),
+    }
+    _write_figures(out, plan, adapted, trainer, len(train_samples), len(validation), per_step, prepared, facts, shown)
+
+
+def _showing(encoder: Encoder, validation: Sequence[Sample], config: TrainingConfig) -> Showing | None:
+    """Who asks the model during training; None if nothing is to be asked.
+
+    Raises:
+        TrainingError: ``metric_not_measurable``.
+    """
+    samples = choose(validation, config.validation_answers, config.seed)
+    if samples:
+        made = Showing(encoder, samples, max_tokens=config.max_answer_tokens, batch_size=config.batch_size)
+        if made.names_boxes or config.validation_metric == "loss":
+            return made
+    if config.validation_metric == "loss":
+        return None
+    raise TrainingError(
+        "metric_not_measurable",
+        f"none of the {len(samples)} validation samples that are answered names a box",
+        field="validation_metric",
+        value=config.validation_metric,
+        remedy="Set it to loss, raise validation_answers, or train on a task whose answers have boxes.",
+    )
 
 
 def _use_chosen_weights(trainer: LoopTrainer, checkpoints: Checkpoints, config: TrainingConfig) -> int:
     """Bring in the weights that ``checkpoints.publish`` or ``publish_step`` names; returns their step."""
     last = int(trainer.state.global_step)
-    best = best_validation(validation_points(trainer.state.log_history))
+    best = trainer.best_step
     chosen = config.checkpoints.publish_step
     if chosen is None:
-        chosen = best[0] if config.checkpoints.publish == "best" and best is not None else last
+        chosen = best if config.checkpoints.publish == "best" and best is not None else last
     if chosen != last:
         checkpoint = checkpoints.at(chosen)
         if checkpoint is None:
@@ -167,6 +201,8 @@ def _load(plan: Plan, family: ModelFamily) -> tuple[Adapted, Encoder]:
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     processor = family.load_processor(config.base_model, revision)
     model = family.load_model(config.base_model, revision, dtype=dtype)
+    # As in serving: the model's own file may ask for sampling or a repetition penalty.
+    model.generation_config = transformers.GenerationConfig()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE_OF_MEMORY_FOR_PICTURES
     encoder = Encoder(family, processor, model.config, picture_dtype=dtype, memory_bytes=memory)
     # Loading draws random numbers in some versions; adapters must start from the seed alone.
@@ -201,13 +237,19 @@ def _write_figures(
     per_step: int,
     prepared: float,
     facts: dict[str, Any],
+    shown: Sequence[Shown],
 ) -> None:
     config, state = plan.config, trainer.state
     points = training_points(state.log_history, config.log_every_steps, state.global_step)
     validation = validation_points(state.log_history)
-    write_events(out / "logs", points, validation)
+    overlaps = validation_points(state.log_history, "box_iou")
+    extra = [(0, summary) for summary in of_configuration(config)]
+    if shown:
+        (out / "answers.jpg").write_bytes(jpeg(sheet(shown)))
+        extra += [(facts["published_step"], summary) for summary in of_answers(shown)]
+    write_events(out / "logs", points, validation, overlaps, extra)
     draw_loss(out / "loss.png", points, validation)
-    figures = _figures(plan, adapted, state, points, validation, train_samples, val_samples)
+    figures = _figures(plan, adapted, state, points, validation, dict(overlaps), train_samples, val_samples)
     _write_json(out / "training.json", figures | facts)
     clock = trainer.clock
     rate = clock.steps * per_step / clock.seconds if clock.steps and clock.seconds else None
@@ -240,6 +282,7 @@ def _figures(
     state: Any,
     points: Sequence[Point],
     validation: Sequence[tuple[int, float]],
+    overlaps: dict[int, float],
     train_samples: int,
     val_samples: int,
 ) -> dict[str, Any]:
@@ -267,7 +310,7 @@ def _figures(
                 {"step": p.step, "loss": p.loss, "learning_rate": p.learning_rate, "grad_norm": p.grad_norm}
                 for p in points
             ],
-            "validation": [{"step": step, "loss": loss} for step, loss in validation],
+            "validation": [{"step": step, "loss": loss, "box_iou": overlaps.get(step)} for step, loss in validation],
         },
         "environment": {
             "python": platform.python_version(),

@@ -9,8 +9,6 @@ import pytest
 from PIL import Image
 
 from sam2_assets.evaluation import read_predictions, scoreboard
-from sam2_assets.evaluation.answering import ask
-from sam2_assets.evaluation.answers import Answer
 from sam2_assets.evaluation.control import choose_control
 from sam2_assets.evaluation.gallery import choose_cases, draw_case, write_gallery
 from sam2_assets.evaluation.measuring import majorities, predictions_of, scores_of
@@ -19,6 +17,8 @@ from sam2_assets.evaluation.report import render_report
 from sam2_assets.evaluation.scoreboard import rows
 from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.instructions.sample import Sample
+from sam2_assets.training.asking import ask
+from sam2_assets.training.measures import Answer
 from sam2_assets_tests.evaluation.builders import Scripted, png, sample
 
 Measured = tuple[list[Prediction], dict[str, Any]]

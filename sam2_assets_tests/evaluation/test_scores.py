@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sam2_assets.errors import DatasetError
-from sam2_assets.evaluation.answers import Answer, Kind, Located, Measures, measure
 from sam2_assets.evaluation.baseline import learn_majority
 from sam2_assets.evaluation.scoreboard import verdicts
 from sam2_assets.evaluation.scores import SYSTEMS, TEMPORAL_BLOCK, TaskMeasures, headline, score_task, score_tasks
+from sam2_assets.training.measures import Answer, Kind, Located, Measures, measure
 from sam2_assets_tests.evaluation.builders import sample
 
 BOX = (0.0, 0.0, 10.0, 10.0)

@@ -22,7 +22,14 @@ from sam2_assets.training.stopping import Interrupted, StopRequest
 from sam2_assets_tests.training.workshop import Data, Job, build_data, build_job, result_files, run_here, small_config
 
 # Two samples a frame in batches of 3, summed in twos: epochs end with a smaller batch and a smaller sum.
-CHOICE = {"max_steps": 9, "batch_size": 3, "gradient_accumulation": 2, "log_every_steps": 1}
+CHOICE = {
+    "max_steps": 9,
+    "batch_size": 3,
+    "gradient_accumulation": 2,
+    "log_every_steps": 1,
+    "validation_answers": 2,
+    "max_answer_tokens": 30,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -61,6 +61,7 @@ def small_config(base: Path, **changes: Any) -> TrainingConfig:
         "max_steps": 12,
         "log_every_steps": 2,
         "evaluate_every_steps": 4,
+        "validation_answers": 0,
         "optimizer": {"learning_rate": 5e-3},
         "checkpoints": {"every_steps": 3},
         # Dropout draws from the random state at every step, so that a resume that loses it shows.

@@ -1,4 +1,4 @@
-"""Asking the systems: every test question to the adapted model, to the base model, and to both with their pictures."""
+"""Asking a model questions about pictures, and reading labels and boxes from what it answers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 from PIL.Image import Image
 
 from sam2_assets.coordinates import Box
-from sam2_assets.evaluation.answers import Answer, Located
 from sam2_assets.training.answers import parse_answer
+from sam2_assets.training.measures import Answer, Located
 
 Progress = Callable[[str, int, int], None]
 """Called with a system, how many questions it has answered, and of how many."""
 
 
 class Answerer(Protocol):
-    """What this package needs of ``training.prediction.Predictor``."""
+    """What asking needs of ``training.prediction.Predictor``."""
 
     def answer(
         self, images: Sequence[Image], questions: Sequence[str], *, max_new_tokens: int, batch_size: int = 8

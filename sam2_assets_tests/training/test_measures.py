@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam2_assets.evaluation.answers import Answer, Kind, Located, kind_of, match_greedily, measure, same_label
+from sam2_assets.training.measures import Answer, Kind, Located, kind_of, match_greedily, measure, same_label
 from sam2_assets_tests.evaluation.builders import sample
 
 BOX = (10.0, 10.0, 20.0, 20.0)
