@@ -72,8 +72,20 @@ def configuration(shape: str | None, base: Path | None) -> tuple[ModelFamily, An
             patch_size=14,
             projection_dim=768,
         )
-        return family, transformers.LlavaConfig(vision, transformers.LlamaConfig(vocab_size=32064))
-    return family, transformers.Qwen2_5_VLConfig()
+        text = transformers.LlamaConfig(vocab_size=32064)
+        return family, transformers.LlavaConfig(vision_config=vision, text_config=text)
+    # The library's defaults are the sizes of 72B.
+    return family, transformers.Qwen2_5_VLConfig(
+        vision_config={"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 3584},
+        text_config={
+            "hidden_size": 3584,
+            "intermediate_size": 18944,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 28,
+            "num_key_value_heads": 4,
+            "vocab_size": 152064,
+        },
+    )
 
 
 def random_model(config: Any, precision: str, device: torch.device) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu_training import VARIANTS, main
+from benchmarks import checkpoint_of_7b
+from benchmarks.gpu_training import VARIANTS, configuration, main
 from sam2_assets_tests.training.tiny_models import build_tiny_llava, build_tiny_qwen2_5_vl
 
 
@@ -29,3 +30,21 @@ def test_every_variant_is_measured_and_learns_the_same(
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-4)
     printed = capsys.readouterr().out
     assert [f"| {variant} | 2 |" in printed for variant in VARIANTS] == [True] * len(VARIANTS)
+
+
+@pytest.mark.parametrize(("shape", "billions"), [("llava-1.5-7b", 7.06), ("qwen2.5-vl-7b", 8.29)])
+def test_the_named_sizes_are_those_of_the_published_models(shape: str, billions: float) -> None:
+    import torch
+    import transformers
+
+    _, config = configuration(shape, None)
+    with torch.device("meta"):
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+    assert sum(parameter.numel() for parameter in model.parameters()) / 1e9 == pytest.approx(billions, abs=0.01)
+
+
+def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    found = checkpoint_of_7b.main(["--base", str(build_tiny_llava(tmp_path / "base"))])
+    assert found["write_s"] > 0
+    assert found["read_s"] > 0
+    assert found["gib"] * 1024**3 > 12 * found["trained_weights"]  # weights and two moments, fp32
