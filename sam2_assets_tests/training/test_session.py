@@ -213,11 +213,47 @@ def test_a_loss_that_is_not_a_number_stops_the_run(data: Data, tiny_llava: Path,
     assert (error.code, error.field) == ("loss_not_finite", "optimizer.learning_rate")
 
 
+def test_a_climbing_loss_stops_the_run(
+    data: Data, tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sam2_assets.training.loop import LoopTrainer
+
+    loss_of = LoopTrainer.compute_loss
+
+    def climbing(self: LoopTrainer, *arguments: object, **options: object) -> object:
+        return loss_of(self, *arguments, **options) * 0 + 1.1**self.state.global_step  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LoopTrainer, "compute_loss", climbing)
+    config = small_config(tiny_llava, max_steps=60, batch_size=2, evaluate_every_steps=500, log_every_steps=1)
+    job, script = build_job(tmp_path, data, config), _Script()
+    with pytest.raises(TrainingError, match=r"loss was 2\.86 at first and is 19\.3 at step 40") as caught:
+        execute(TrainingJob.read(job.file), script, StopRequest())
+    assert (caught.value.code, caught.value.field) == ("loss_diverged", "optimizer.learning_rate")
+    assert not job.out.exists()
+
+
 def test_a_run_that_would_break_its_budget_stops_after_its_first_steps(
     data: Data, tiny_llava: Path, tmp_path: Path
 ) -> None:
-    error = _fails(build_job(tmp_path, data, small_config(tiny_llava, budget={"max_gpu_hours": 1e-7})))
+    config = small_config(tiny_llava, max_steps=1_000_000, log_every_steps=1, budget={"max_gpu_hours": 0.1})
+    job, script = build_job(tmp_path, data, config), _Script()
+    with pytest.raises(TrainingError, match=r"1000000 steps of \d+\.\d\d s as measured take [\d.]+ hours") as caught:
+        execute(TrainingJob.read(job.file), script, StopRequest())
+    assert (caught.value.code, caught.value.field) == ("over_budget", "budget.max_gpu_hours")
+    measured = next(report for report in script.reports if report["phase"] == "measured")
+    assert measured["gpu_hours"] == pytest.approx(1_000_000 * float(str(measured["seconds_a_step"])) / 3600, rel=0.2)
+    # It went no further than the steps that were measured.
+    assert max(int(str(report.get("step", 0))) for report in script.reports) == measured["step"] == 5
+    assert not job.out.exists()
+
+
+def test_a_run_that_has_used_up_its_budget_stops_with_a_checkpoint(
+    data: Data, tiny_llava: Path, tmp_path: Path
+) -> None:
+    job = build_job(tmp_path, data, small_config(tiny_llava, budget={"max_gpu_hours": 1e-7}))
+    error = _fails(job)
     assert (error.code, error.field) == ("over_budget", "budget.max_gpu_hours")
+    assert (job.work / "checkpoints/checkpoint-1").is_dir()
 
 
 def _weights(folder: Path) -> bytes:
