@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import summary
 
 from sam2_assets.training.config import TrainingConfig
@@ -31,7 +32,14 @@ def of_configuration(config: TrainingConfig) -> list[Any]:
     chosen = _flat(config.deciding_fields())
     # A folder's place says nothing to who compares runs, and would differ from machine to machine.
     chosen.pop("base_model")
-    return list(summary.hparams(chosen, dict.fromkeys(_METRICS, 0.0)))
+    made = list(summary.hparams(chosen, dict.fromkeys(_METRICS, 0.0)))
+    for one in made:
+        for value in one.value:
+            # Protocol buffers write a map in another order in each process, unless they are told not to.
+            plugin = value.metadata.plugin_data
+            content = HParamsPluginData.FromString(plugin.content)
+            plugin.content = content.SerializeToString(deterministic=True)
+    return made
 
 
 def of_answers(shown: Sequence[Shown]) -> list[Any]:

@@ -13,6 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.accelerator import Utilisation
+from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.events import of_configuration
 from sam2_assets.training.execution import execute
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.measures import Answer, Kind, Located, measure
@@ -80,6 +82,21 @@ def test_the_configuration_is_there_to_compare_runs_by(shown_job: Job) -> None:
         assert chosen["lora.rank"].number_value == 8
         assert chosen["optimizer.scheduler"].string_value == "cosine"
         assert "base_model" not in chosen
+
+
+def test_the_configurations_bytes_are_the_same_in_every_process() -> None:
+    """The order of a map in a message hangs on the process, unless it is written in the order of its keys."""
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    contents = [
+        value.metadata.plugin_data.content
+        for summary in of_configuration(TrainingConfig())
+        for value in summary.value
+        if value.metadata.plugin_data.content
+    ]
+    assert contents
+    for content in contents:
+        assert content == HParamsPluginData.FromString(content).SerializeToString(deterministic=True)
 
 
 def test_speed_and_memory_are_curves(shown_job: Job) -> None:
