@@ -8,7 +8,7 @@ from typing import Final
 
 from sam2_assets.exports.box_convention import BoxFit
 from sam2_assets.exports.document import Document, Order
-from sam2_assets.exports.overlay import Agreement, contour_agreement
+from sam2_assets.exports.overlay import Agreement, chance_agreement, contour_agreement
 from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.exports.scan_order import LEAST_CONTOUR, PAINTED, OrderVerdict, decide_order
 from sam2_assets.tables import ImageOrigin
@@ -113,25 +113,44 @@ def _decide_pictures(
 ) -> tuple[ImageOrigin, Decision, list[str]]:
     """Whether the pictures carry the overlay. In doubt they do: a model must not be trained on its answers."""
     found: dict[int, Agreement] = {}
+    chance: dict[int, Agreement] = {}
     for sample in samples:
         if sample.picture is not None:
             masks = sample.masks(sample.orders(unstated), document.width, document.height)
-            found[sample.record.frame_index] = contour_agreement(sample.picture, masks)
-    judged = [agreement for agreement in found.values() if agreement.pixels >= LEAST_CONTOUR]
-    shares = [a.share for a in judged or [sum(found.values(), Agreement(0, 0))] if a.share is not None]
+            index = sample.record.frame_index
+            found[index] = contour_agreement(sample.picture, masks)
+            # only doubt needs it
+            if _CLEAN <= (found[index].share or 0.0) < PAINTED:
+                chance[index] = chance_agreement(sample.picture, masks)
+    judged = {index: agreement for index, agreement in found.items() if agreement.pixels >= LEAST_CONTOUR}
+    shares = [a.share for a in judged.values() if a.share is not None]
+    above = [_above_chance(a, chance.get(index)) for index, a in judged.items()]
+    if not judged:
+        total = sum(found.values(), Agreement(0, 0))
+        shares = [] if total.share is None else [total.share]
+        above = shares
     warnings = []
     choice = ImageOrigin.EXPORT_OVERLAY
     if not shares:
         warnings.append("overlay: no contour to look for in any picture, so pictures are taken as painted")
-    elif max(shares) < _CLEAN:
+    elif max(above) < _CLEAN:
         choice = ImageOrigin.EXPORT_CLEAN
     elif min(shares) < PAINTED:
         warnings.append("overlay: only part of the contours was found, so all pictures are taken as painted")
     evidence: dict[str, object] = {
         "contour_agreement": {
-            str(index): {"share": None if a.share is None else round(a.share, 4), "pixels": a.pixels}
+            str(index): {
+                "share": None if a.share is None else round(a.share, 4),
+                "pixels": a.pixels,
+                **({"chance": round(chance[index].share or 0.0, 4)} if index in chance else {}),
+            }
             for index, a in found.items()
         },
         "clean_below": _CLEAN,
     }
     return choice, Decision("pictures", str(choice), evidence), warnings
+
+
+def _above_chance(agreement: Agreement, chance: Agreement | None) -> float:
+    """Share of the contour that has its colour, beyond what the picture has of it in any case."""
+    return (agreement.share or 0.0) - ((chance.share or 0.0) if chance is not None else 0.0)

@@ -38,6 +38,8 @@ _TOLERANCE: Final = 40
 _FONT: Final = 20
 _LABEL_GAP: Final = 10
 _MARGIN: Final = 8
+# pixels: clear of a contour and what JPEG smears around it
+_ASIDE: Final = 12
 
 Mask = npt.NDArray[np.uint8]
 
@@ -85,6 +87,18 @@ def contour_agreement(picture: Pixels, masks: Sequence[Mask], against: Sequence[
     telling &= tints < 2
     distance = np.abs(picture[telling] - expected[telling]).max(axis=1, initial=0)
     return Agreement(int((distance <= _TOLERANCE).sum()), int(telling.sum()))
+
+
+def chance_agreement(picture: Pixels, masks: Sequence[Mask]) -> Agreement:
+    """What ``contour_agreement`` finds where nothing was drawn: along the same contours, moved aside both ways.
+
+    Pictures of few, pure colours have those of the palette everywhere, and on contours no more than elsewhere.
+    """
+    found = Agreement(0, 0)
+    for aside in (_ASIDE, -_ASIDE):
+        moved = [np.roll(mask, (aside, aside), (0, 1)) for mask in masks]
+        found += contour_agreement(picture, moved, masks)
+    return found
 
 
 def _ignore_label_rows(telling: npt.NDArray[np.bool_], line: npt.NDArray[np.bool_], mask: Mask) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,6 +26,7 @@ THUMBNAIL: Final = (128, 72)
 """Width and height of the copy by which successive pictures are compared."""
 BLOCK: Final = 8
 """Side of a block of the thumbnail, pixels."""
+_STUMBLED: Final = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 _SHADOW, _HIGHLIGHT = 5, 250
 _BLUR_TAPS = 9
 _ROWS = 48
@@ -90,6 +92,8 @@ def measure_picture(path: Path) -> tuple[Measures, Thumbnail | None]:
     """Decode a PNG or JPEG once and measure it; the thumbnail is None if it cannot be decoded."""
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as opened:
+            if opened.format == "JPEG" and _stumbles(path.read_bytes()):
+                return Measures(problem=UNREADABLE), None
             width, height = opened.size
             factor = -(-max(width, height) // WORKING_SIDE)
             # A JPEG is decoded at a half, a quarter or an eighth for a fraction of the time; nothing else can be.
@@ -118,6 +122,19 @@ def measure_picture(path: Path) -> tuple[Measures, Thumbnail | None]:
         phash=perceptual_hash(thumbnail),
     )
     return measured, np.asarray(thumbnail, np.int16)
+
+
+def _stumbles(jpeg: bytes) -> bool:
+    """Whether libjpeg meets something in a JPEG that cannot be: Pillow and OpenCV paint over it and say nothing.
+
+    Codes carry no checksum: a few bytes changed in the middle may be other codes that are just as good.
+    """
+    try:
+        simplejpeg.decode_jpeg(jpeg, "GRAY", strict=True)
+    except ValueError as error:
+        # what it cannot decode, or merely does not know, is for Pillow to judge
+        return any(words in str(error) for words in _STUMBLED)
+    return False
 
 
 def change_between(before: Thumbnail, after: Thumbnail) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2_assets.exports.overlay import PALETTE
 from sam2_assets.sample.choreography import HEIGHT, WIDTH
 from sam2_assets_tests.quality.defects.clean_export import STEP, CleanExport, jpeg
 from sam2_assets_tests.quality.defects.defect import Case, Change, Defect
@@ -98,6 +99,24 @@ def _garish(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
 
 
+def _poster(pixels: Pixels) -> Pixels:
+    """Eight pure colours: some of them are those that the demo paints contours in."""
+    return np.asarray(np.where(_garish(pixels) > 127, 255, 0), np.uint8)
+
+
+def _poster_with_contours(export: CleanExport) -> None:
+    """The same, with the contour of one of its objects painted in as the demo does, and no others."""
+    masks = [export.mask(position, 0) for position in range(24)]
+    places = [[each["object_id"] for each in export.objects(position)].index(0) for position in range(24)]
+    _as_png(range(24), _poster)(export)
+    for position, (mask, place) in enumerate(zip(masks, places, strict=True)):
+        name = export.picture_name(position).replace(".jpg", ".png")
+        pixels = cv2.imdecode(np.frombuffer(export.pictures[name], np.uint8), cv2.IMREAD_COLOR)
+        outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(pixels, outlines, -1, PALETTE[place], 2)
+        export.pictures[name] = bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
 def _frozen(*, masks_too: bool) -> Change:
     """From the middle on the video stands still; coded again, so that no two files are the same."""
 
@@ -133,6 +152,21 @@ def _png_of(share: float) -> Change:
         export.pictures[name.replace(".jpg", ".png")] = header + packed + _chunk(b"IEND", b"")
 
     return change
+
+
+def _damaged(export: CleanExport) -> None:
+    """A stretch in the middle of a JPEG is that of another file, as after an interrupted transfer; its end is there."""
+    name, other = export.picture_name(17), export.pictures[export.picture_name(3)]
+    whole = export.pictures[name]
+    middle = len(whole) // 2
+    export.pictures[name] = whole[:middle] + other[middle : middle + 400] + whole[middle + 400 :]
+
+
+def _progressive(export: CleanExport) -> None:
+    """As a camera might write it: coded in passes, with padding behind its end."""
+    how = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 4]
+    data = cv2.imencode(".jpg", export.picture(17), how)[1].tobytes()
+    export.pictures[export.picture_name(17)] = bytes(data) + bytes(64)
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -200,9 +234,19 @@ DEFECTS = (
         Case("frames in garish colours", _as_png(range(24), _garish)),
     ),
     Defect(
+        "burnt_in_overlay",
+        Case("one object's contour is painted into pictures of pure colours", _poster_with_contours),
+        Case("pictures of eight pure colours", _as_png(range(24), _poster)),
+    ),
+    Defect(
         "corrupt_picture",
         Case("a picture breaks off in the middle", _png_of(0.5)),
         Case("a picture comes in two pieces", _png_of(1.0)),
+    ),
+    Defect(
+        "corrupt_picture",
+        Case("a stretch in the middle of a JPEG is that of another file", _damaged),
+        Case("a JPEG is coded in passes and padded", _progressive),
     ),
     Defect(
         "picture_without_record",
