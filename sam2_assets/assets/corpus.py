@@ -11,6 +11,7 @@ from sam2_assets.assets.members import RESPLIT, gather, version_before
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.station import Station, custom_file, failures_explained
 from sam2_assets.errors import DatasetError
+from sam2_assets.partitions import videos
 from sam2_assets.resources import StoreResource
 from sam2_assets.settings import write_section
 from sam2_assets.splitting import split
@@ -68,5 +69,13 @@ def corpus_splits(
             facts = showcase.of_splits(draft.folder)
         if summary.moved:
             context.log.warning(f"{summary.moved} frames are used for another purpose than in the version before")
-        merged = {"videos_read": len(gathered.read), "frames_moved": summary.moved, RESPLIT: settings.splitting.resplit}
+        merged: dict[str, Any] = {
+            "videos_read": len(gathered.read),
+            "frames_moved": summary.moved,
+            RESPLIT: settings.splitting.resplit,
+        }
+        # Stopped before their splits. Not part of what is published: one more of them is no new data.
+        known = set(context.instance.get_dynamic_partitions(str(videos.name)))
+        if stopped := sorted(known - set(members) - set(rejected)):
+            merged["without_splits"] = dg.MetadataValue.md("\n".join(f"- `sam2-assets status {n}`" for n in stopped))
         return station.result(draft.published, {**facts, **merged})
