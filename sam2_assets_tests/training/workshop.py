@@ -42,11 +42,24 @@ def one_object_shots(count: int) -> list[Shot]:
     ]
 
 
-def build_data(folder: Path, shots: list[Shot] | None = None, *, tasks: tuple[str, ...] = ("main_object",)) -> Data:
-    """Dataset and splits of a video: of 10 frames 8 train, 1 validates, 1 tests."""
+def build_data(
+    folder: Path,
+    shots: list[Shot] | None = None,
+    *,
+    tasks: tuple[str, ...] = ("main_object",),
+    questions: dict[str, str] | None = None,
+) -> Data:
+    """Dataset and splits of a video: of 10 frames 8 train, 1 validates, 1 tests.
+
+    Args:
+        folder: where they are written.
+        shots: the frames.
+        tasks: of the dataset.
+        questions: one wording instead of several, by task.
+    """
     raw = build_raw(folder / "raw", shots or one_object_shots(10))
     dataset = folder / "dataset"
-    build_dataset(raw, dataset, InstructionSettings(tasks=list(tasks), formats=[]))
+    build_dataset(raw, dataset, InstructionSettings(tasks=list(tasks), formats=[], questions=questions or {}))
     source = Source(VIDEO_ID, "clip", dataset, {"path": "instruction_dataset/clip/1", "sha256": "ab" * 32}, {})
     split([source], folder / "splits", SplitSettings(guard_gap_s=0.5))
     return Data(folder / "splits", {VIDEO_ID: dataset})
