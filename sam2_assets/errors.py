@@ -121,3 +121,7 @@ class GateError(Sam2AssetsError):
 
 class NotificationError(Sam2AssetsError):
     """A notification that could not be sent; it never says the address."""
+
+
+class LaunchError(Sam2AssetsError):
+    """A run whose container cannot be given what it needs, or must not be given what it asks for."""

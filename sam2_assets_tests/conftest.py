@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import docker
+import docker.errors
 import pytest
 
 from sam2_assets import inbox
@@ -165,10 +168,19 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture(scope="session")
-def base_image() -> str:
-    """A Docker Engine that answers, and the image that our Dockerfiles start from, pulled or made."""
-    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
-        pytest.skip("absent docker: no engine answers, see scripts/install_docker.sh")
+def engine() -> Any:
+    """A Docker Engine that answers; ``make test`` starts one as root (``scripts/install_docker.sh``)."""
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"absent docker: no engine answers, see scripts/install_docker.sh ({error})")
+    return client
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Any) -> str:
+    """The image that our Dockerfiles start from, pulled or made."""
     script = Path(__file__).parents[1] / "docker" / "base_image.sh"
     done = subprocess.run([str(script), BASE_IMAGE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,9 +4,11 @@
 set -euo pipefail
 # The test that pushes an image starts a registry of its own.
 registry() { command -v docker-registry >/dev/null; }
+# The test of the whole platform starts it as docker/up.sh does.
+compose() { docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; }
 answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
 
-if answers && { registry || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; }; then exit 0; fi
+if answers && { { registry && compose; } || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; }; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
   echo "No Docker Engine answers, and only root can start one: its tests will be skipped"
   exit 0
@@ -14,6 +16,7 @@ fi
 
 missing=()
 registry || missing+=(docker-registry)
+compose || missing+=(docker-compose)
 if ! answers; then
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v iptables >/dev/null || missing+=(iptables)

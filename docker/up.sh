@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds the images and starts the platform on this host. Again: rebuilds what changed and restarts that.
+# Secrets are made once, in docker/.env. Other arguments go to compose, e.g. docker/up.sh down, docker/up.sh logs daemon.
+set -euo pipefail
+cd "$(dirname "$0")"
+if docker compose version >/dev/null 2>&1; then compose=(docker compose)
+elif command -v docker-compose >/dev/null; then compose=(docker-compose)
+else echo "docker compose is missing: install Docker's compose plugin, or Debian's docker-compose" >&2; exit 1; fi
+if [ ! -f .env ]; then
+  umask 077
+  secret() { head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9; }
+  cat >.env <<ENV
+COMPOSE_PROJECT_NAME=sam2-assets
+AWS_ACCESS_KEY_ID=sam2-assets
+AWS_SECRET_ACCESS_KEY=$(secret)
+POSTGRES_PASSWORD=$(secret)
+DOCKER_GID=$(stat -c %g /var/run/docker.sock)
+SAM2_ASSETS_WHEELS=$(cd .. && pwd)/var/wheels
+# gpu: training and evaluation get a graphics card
+SAM2_ASSETS_PROFILE=cpu
+ENV
+  echo "Made docker/.env: keep it, it holds the passwords"
+fi
+if [ $# -gt 0 ]; then exec "${compose[@]}" "$@"; fi
+./build.sh platform services
+"${compose[@]}" up -d
+set -a; . ./.env; set +a
+echo "Dagster: http://127.0.0.1:${WEBSERVER_PORT:-3000}  TensorBoard: http://127.0.0.1:${TENSORBOARD_PORT:-6006}  S3: http://127.0.0.1:${STORAGE_PORT:-8333}"
