@@ -26,12 +26,15 @@ def follow_upstream() -> Condition:
     # Upstream that is requested in this very tick has its checks in the same run: so a whole line goes in one.
     gates_will_do = _AC.all_deps_match(_AC.will_be_requested() | checked)
     ready = ~_AC.any_deps_missing() & ~_AC.any_deps_in_progress() & ~_AC.in_progress()
+    # Not in the tick in which a run was seen to end: what is missing was asked before what is under way, so a run that
+    # ends between the two questions would leave a gap that is none.
+    settled = ~(~_AC.in_progress()).newly_true()
     # By data version: identical bytes published again are no news.
     changed = _AC.any_deps_match(_AC.data_version_changed() | _AC.will_be_requested())
     reopened = gates.newly_true() & _AC.execution_failed()
     catch_up = _AC.missing() & ~_AC.execution_failed()
     news = (_AC.newly_missing() | changed | reopened).since_last_handled() | catch_up
-    return (news & ready & gates_will_do).with_label("its inputs are there and have passed their gates")
+    return (news & ready & settled & gates_will_do).with_label("its inputs are there and have passed their gates")
 
 
 def corpus_when_due(settings: AutomationSettings) -> Condition:

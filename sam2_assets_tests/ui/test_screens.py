@@ -148,9 +148,10 @@ def test_the_launchpad_explains_every_field_and_refuses_a_wrong_one(screen: Scre
 
     write("ops:\n  training_plan:\n    config:\n      ")
     for meaning in (
-        "rank of the update matrices; more learns more and costs memory (default: 16)",
+        "rank of the update matrices, 1 to 512; more learns more and costs memory; above 512 a layer's update is no "
+        "longer low-rank (default: 16)",
         "a folder on this machine, or a model id of a hub (default: llava-hf/llava-1.5-7b-hf)",
-        "a plan above this is refused (default: 24.0)",
+        "a plan above this is refused, and a run that would need more stops with a checkpoint (default: 24.0)",
     ):
         expect(page.get_by_text(meaning)).to_be_visible()
     screen.keep("launchpad")
