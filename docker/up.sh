@@ -21,8 +21,13 @@ SAM2_ASSETS_PROFILE=cpu
 ENV
   echo "Made docker/.env: keep it, it holds the passwords"
 fi
-if [ $# -gt 0 ]; then exec "${compose[@]}" "$@"; fi
+# Only docker/.env counts: variables of this shell, a store or keys of something else, would win against it.
+clean=(env -i PATH="$PATH" HOME="$HOME")
+for name in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_TLS_VERIFY DOCKER_CERT_PATH; do
+  [ -z "${!name:-}" ] || clean+=("$name=${!name}")
+done
+if [ $# -gt 0 ]; then exec "${clean[@]}" "${compose[@]}" "$@"; fi
 ./build.sh platform services
-"${compose[@]}" up -d
+"${clean[@]}" "${compose[@]}" up -d
 set -a; . ./.env; set +a
 echo "Dagster: http://127.0.0.1:${WEBSERVER_PORT:-3000}  TensorBoard: http://127.0.0.1:${TENSORBOARD_PORT:-6006}  S3: http://127.0.0.1:${STORAGE_PORT:-8333}"

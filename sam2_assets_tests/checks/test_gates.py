@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import pytest
@@ -12,6 +12,7 @@ from dagster._core.events import DagsterEvent
 from sam2_assets.assets.lineage import Materialized, current_of_all_partitions
 from sam2_assets.assets.scope import CORPUS, VIDEO, Scope
 from sam2_assets.checks.gates import require_gates, verdict
+from sam2_assets.checks.verdicts import TO_ACCEPT_IT
 from sam2_assets.errors import GateError
 from sam2_assets.store import ArtifactRef
 
@@ -43,6 +44,7 @@ def evaluate(
     passed: bool,
     gate: dg.AssetCheckKey = GATE,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    ways_on: Mapping[str, str] | None = None,
 ) -> None:
     """The event of a check that looked at ``data``, as the checks of this project write it."""
     evaluation = dg.AssetCheckEvaluation(
@@ -51,7 +53,7 @@ def evaluate(
         passed=passed,
         severity=severity,
         partition=data.partition,
-        metadata={"data_version": data.ref.sha256, "message": "3 frames are painted"},
+        metadata={"data_version": data.ref.sha256, "message": "3 frames are painted", **(ways_on or {})},
     )
     event = DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "a job", event_specific_data=evaluation)
     instance.report_dagster_event(event, run_id=str(uuid.uuid4()))
@@ -106,10 +108,11 @@ def test_the_newest_verdict_on_the_same_data_holds(instance: dg.DagsterInstance)
 
 def test_a_failed_gate_says_why_and_how_to_go_on(instance: dg.DagsterInstance) -> None:
     data = materialize(instance, OLD)
-    evaluate(instance, data, passed=False)
+    command = "sam2-assets settings cats-111111 --set quality.waivers.burnt_in_overlay='WHY'"
+    evaluate(instance, data, passed=False, ways_on={TO_ACCEPT_IT: command})
     with pytest.raises(GateError, match="3 frames are painted") as caught:
         require_gates(instance, data, [GATE])
-    assert "quality.waivers.burnt_in_overlay" in str(caught.value)
+    assert f"Or accept it, with a reason that the model card will print: {command}" in str(caught.value)
     assert caught.value.file == f"splits[cats-111111] {OLD[:12]}"
     assert "\n" not in str(caught.value)
 

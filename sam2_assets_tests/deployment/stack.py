@@ -78,6 +78,8 @@ class Stack:
         file = ROOT / "docker" / "compose.yaml"
         done = subprocess.run(
             [*command, "--env-file", str(self.folder / "env"), "-f", str(file), "-p", self.project, *arguments],
+            # As docker/up.sh does: the caller's variables would win against the file's.
+            env={name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ},
             capture_output=True,
             text=True,
             check=False,

@@ -24,6 +24,12 @@ PATIENCE_S = 600.0
 
 
 @pytest.fixture(scope="session")
+def engine(docker_engine: Any) -> Any:
+    """The client of the engine."""
+    return docker_engine
+
+
+@pytest.fixture(scope="session")
 def sleeper(engine: Any, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image in which ``dagster`` sleeps: its containers stand still to be looked at, and end on SIGTERM."""
     folder = tmp_path_factory.mktemp("sleeper")
