@@ -131,6 +131,8 @@ def _child(case: Case, folder: Path, writing: int) -> None:
         os.dup2(silent, 2)
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + _ADDRESS_SPACE,) * 2)
+        # A module that is imported for the first time here would be written to its __pycache__.
+        sys.dont_write_bytecode = True
         written = _watch_writes(folder / "out")
         result = _import(case, folder)
         if result["offence"] is None and written:
