@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(3000)]
 @pytest.fixture(scope="module")
 def stack(engine: Any, base_image: str, tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if compose_command() is None:
-        pytest.skip("absent Docker Compose: scripts/install_docker.sh installs it as root")
+        pytest.skip("absent docker compose: scripts/install_docker.sh installs it as root")
     with started(engine, tmp_path_factory.mktemp("stack"), tiny_llava) as running:
         yield running
 
