@@ -53,15 +53,6 @@ _GROUPS = {
 """Expensive session fixtures, and the group of tests that one pytest-xdist worker runs so that each is made once."""
 
 
-_LONG = ("docker", "trained", "measured", "image", "s3")
-"""The groups that take minutes, the longest first."""
-
-
-def _group_of(item: pytest.Item) -> str:
-    marker = next(item.iter_markers("xdist_group"))
-    return str(marker.args[0] if marker.args else marker.kwargs["name"])
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share an expensive fixture, or a module's own one, in one worker."""
@@ -71,8 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         group = next((_GROUPS[name] for name in names if name in _GROUPS), item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
-    # A long group that begins last would run alone while the other worker has nothing to do.
-    items.sort(key=lambda item: _LONG.index(group) if (group := _group_of(item)) in _LONG else len(_LONG))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
