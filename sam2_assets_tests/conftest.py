@@ -31,6 +31,8 @@ from sam2_assets_tests.skips import watch_skips
 
 TINY_SETTINGS = (Path(__file__).parent / "assets" / "tiny_settings.yaml").read_text(encoding="utf-8")
 BASE_IMAGE = "python:3.11-slim-bookworm"
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
+"""By this variable coverage measures child processes."""
 SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
 
 
@@ -52,6 +54,14 @@ _GROUPS = {
 }
 """Expensive session fixtures, and the group of tests that one pytest-xdist worker runs so that each is made once."""
 
+_LONG = ("trained", "docker", "image", "s3", "measured")
+"""The groups that take minutes, the longest first."""
+
+
+def _group_of(item: pytest.Item) -> str:
+    marker = next(item.iter_markers("xdist_group"))
+    return str(marker.args[0] if marker.args else marker.kwargs["name"])
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         group = next((_GROUPS[name] for name in names if name in _GROUPS), item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
+    # A long group that begins last runs alone, while the other worker has nothing to do. This order holds only with
+    # --no-loadscope-reorder (pyproject.toml): else pytest-xdist begins with the group of most tests.
+    items.sort(key=lambda item: _LONG.index(group) if (group := _group_of(item)) in _LONG else len(_LONG))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -94,8 +107,14 @@ class Home:
     def root(self) -> str:
         return self.url or str(self.store)
 
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "DAGSTER_HOME": str(self.folder), "SAM2_ASSETS_ROOT": self.root}
+    def environment(self, *, covered: bool = True) -> dict[str, str]:
+        """Of a process that works in this home.
+
+        Not ``covered``: without the measurement of coverage, which a process pays with a third of its time. For those
+        whose lines other tests reach anyway, such as a web server and all that it starts.
+        """
+        inherited = {name: value for name, value in os.environ.items() if covered or name != COVERAGE}
+        return {**inherited, "DAGSTER_HOME": str(self.folder), "SAM2_ASSETS_ROOT": self.root}
 
     def write_settings(self, text: str, name: str = "settings.yaml") -> None:
         open_storage(self.root).write(name, text.encode())

@@ -68,7 +68,7 @@ def run_page(home: Home, url: str, kind: str, text: str, **variables: str) -> st
     done = subprocess.run(
         command,
         cwd=home.folder,
-        env={**home.environment(), "PATH": path, "NO_PROXY": "127.0.0.1", **variables},
+        env={**home.environment(covered=False), "PATH": path, "NO_PROXY": "127.0.0.1", **variables},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

@@ -101,7 +101,7 @@ def training(planned: Planned, command: list[str], *, beyond: int) -> Iterator[t
     process = subprocess.Popen(
         command,
         cwd=planned.home.folder,
-        env=planned.home.environment(),
+        env=planned.home.environment(covered=False),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -41,7 +41,7 @@ def user_interface(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             [*command, "-p", str(port)],
             cwd=home.folder,
-            env=home.environment(),
+            env=home.environment(covered=False),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -76,7 +76,7 @@ def services(home: Home) -> Iterator[str]:
                     subprocess.Popen(
                         [str(Path(sys.executable).with_name(name)), *arguments],
                         cwd=home.folder,
-                        env=home.environment(),
+                        env=home.environment(covered=False),
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,

@@ -63,7 +63,7 @@ def address(shown: ShownHome) -> Iterator[str]:
         server = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=shown.home.folder,
-            env={**shown.home.environment(), "OMP_NUM_THREADS": "1"},
+            env={**shown.home.environment(covered=False), "OMP_NUM_THREADS": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
