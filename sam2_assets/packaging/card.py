@@ -21,6 +21,7 @@ from sam2_assets.packaging.settings import ModelCardSettings
 
 CARD_FILE: Final = "README.md"
 _LABELS_SHOWN: Final = 20
+_VIDEOS_NAMED: Final = 2
 _COORDINATES: Final = {
     Convention.PADDED_UNIT_SQUARE: "fractions of the picture padded to a centred square",
     Convention.THOUSANDTHS: "thousandths of the picture's sides",
@@ -152,12 +153,18 @@ def _split_table(splits: Mapping[str, Any]) -> str:
 
 
 def _repairs_table(imports: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
-        (partition, repair["what"], str(repair["count"]), _line(repair["why"]))
-        for partition, found in imports.items()
-        for repair in found["repairs"]
-    ]
-    return markdown_table(("video", "repair", "count", "why"), rows) if rows else "Nothing needed a repair."
+    """One row a repair and its reason: of a corpus, a row a video would fill pages with the same words."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for partition, found in imports.items():
+        for repair in found["repairs"]:
+            of = counts.setdefault((repair["what"], _line(repair["why"])), {})
+            of[partition] = of.get(partition, 0) + repair["count"]
+    rows = [(what, str(sum(of.values())), _named(list(of), len(imports)), why) for (what, why), of in counts.items()]
+    return markdown_table(("repair", "count", "videos", "why"), rows) if rows else "Nothing needed a repair."
+
+
+def _named(videos: Sequence[str], of: int) -> str:
+    return ", ".join(videos) if len(videos) <= _VIDEOS_NAMED else f"{len(videos)} of {of}"
 
 
 def _training_table(evidence: Evidence) -> str:

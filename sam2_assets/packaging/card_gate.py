@@ -127,6 +127,11 @@ def _numbers_of(repository: Path, evidence: Evidence) -> set[float]:
     known.add(float(config["batch_size"] * config["gradient_accumulation"]))
     labels = splits["class_balance"]["all_objects"]["labels"]["train"]
     known |= {float(len(splits["sources"])), float(len(labels)), float(max(len(labels) - 20, 0))}
+    alike: dict[tuple[str, str], list[int]] = {}
+    for repair in (repair for record in evidence.imports.values() for repair in record["repairs"]):
+        alike.setdefault((repair["what"], " ".join(repair["why"].split())), []).append(repair["count"])
+    known |= {float(number) for counts in alike.values() for number in (sum(counts), len(counts))}
+    known.add(float(len(evidence.imports)))
     return known
 
 
