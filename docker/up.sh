@@ -29,5 +29,6 @@ done
 if [ $# -gt 0 ]; then exec "${clean[@]}" "${compose[@]}" "$@"; fi
 ./build.sh platform services
 "${clean[@]}" "${compose[@]}" up -d
-set -a; . ./.env; set +a
-echo "Dagster: http://127.0.0.1:${WEBSERVER_PORT:-3000}  TensorBoard: http://127.0.0.1:${TENSORBOARD_PORT:-6006}  S3: http://127.0.0.1:${STORAGE_PORT:-8333}"
+# Not read as a script: compose takes a cron or a list of addresses without quotes, a shell would run its second word.
+port() { local set; set=$(sed -n "s/^$1=//p" .env | tail -n 1 | tr -d "\"'"); echo "http://127.0.0.1:${set:-$2}"; }
+echo "Dagster: $(port WEBSERVER_PORT 3000)  TensorBoard: $(port TENSORBOARD_PORT 6006)  S3: $(port STORAGE_PORT 8333)"

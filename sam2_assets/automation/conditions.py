@@ -33,7 +33,9 @@ def follow_upstream() -> Condition:
     changed = _AC.any_deps_match(_AC.data_version_changed() | _AC.will_be_requested())
     reopened = gates.newly_true() & _AC.execution_failed()
     catch_up = _AC.missing() & ~_AC.execution_failed()
-    news = (_AC.newly_missing() | changed | reopened).since_last_handled() | catch_up
+    # A run that failed has handled what came before it, too: else the news that it left pending would launch it again.
+    handled = _AC.newly_requested() | _AC.newly_updated() | _AC.execution_failed().newly_true()
+    news = (_AC.newly_missing() | changed | reopened).since(handled | _AC.initial_evaluation()) | catch_up
     return (news & ready & settled & gates_will_do).with_label("its inputs are there and have passed their gates")
 
 
