@@ -23,4 +23,11 @@ for attempt in range(120):
         print("storage does not answer yet:", type(error).__name__, flush=True)
         time.sleep(1)
 PYTHON
-for pool in gpu image; do dagster instance concurrency set "$pool" 1; done
+# A limit that somebody set stays, 0 too.
+limits=$(dagster instance concurrency get --all)
+for pool in gpu image; do
+  case $limits in
+    *"\"$pool\""*) ;;
+    *) dagster instance concurrency set "$pool" 1 ;;
+  esac
+done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,14 @@ def test_an_upload_becomes_a_built_adapter_and_every_container_is_hardened(
     assert f"sam2-assets approve {partition}" in said, said
 
     stack.command("approve", partition)
+    # While the sensor waits: a second start of the services leaves the limit that somebody set.
+    stack.compose("exec", "-T", "webserver", "dagster", "instance", "concurrency", "set", "gpu", "2")
+    stack.compose("up", "-d")
     trained = stack.finished("train_video")
     assert stack.metadata("model_card", partition)
+    limits = stack.compose("exec", "-T", "webserver", "dagster", "instance", "concurrency", "get", "--all").stdout
+    assert re.search(r'"gpu": \d+ / 2 slots', limits), limits
+    assert re.search(r'"image": \d+ / 1 slots', limits), limits
 
     # The run that trained had no builder; one of its own builds the image, starts it, and asks it.
     stack.launch("image_video", partition)
