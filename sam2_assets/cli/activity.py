@@ -18,13 +18,13 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN
 from sam2_assets.assets.child_process import COMMAND, STARTED_BY
 from sam2_assets.assets.failures import failure_reasons
 from sam2_assets.assets.scope import CORPUS
-from sam2_assets.automation.jobs import plan_corpus, train_corpus
+from sam2_assets.automation.jobs import image_corpus, plan_corpus, train_corpus
 
 PARTITION = "dagster/partition"
 CORPUS_NAME = "corpus"
 PROCESS = "sam2_assets/process"
 """Run tag by which a run that a command executes itself is known to be gone: host, process id, its start."""
-_CORPUS_JOBS = {plan_corpus.name, train_corpus.name}
+_CORPUS_JOBS = {plan_corpus.name, train_corpus.name, image_corpus.name}
 _MOST_RUNS = 500
 _LOOK_BACK = 500
 _UNDER_WAY = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
