@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.gpu_training import SHAPES, configuration
+from benchmarks.random_models import SHAPES, configuration
 from sam2_assets.training.adapters import adapt, parameter_groups, read_weights, write_weights
 from sam2_assets.training.checkpoints import Checkpoints
 from sam2_assets.training.config import TrainingConfig

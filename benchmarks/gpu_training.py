@@ -1,10 +1,11 @@
-"""Training steps on random weights of a real size: samples a second, share of the card's peak, memory.
+"""Training steps on random weights of a real size: samples a second, share of the card's peak, use of it, memory.
 
 ``python -m benchmarks.gpu_training --shape llava-1.5-7b --batches 1 2 4 8 16 --peak-tflops 790 --json out.json`` needs
 a GPU for sizes of 7B. ``--base FOLDER`` takes the shape of a base model on this machine instead (a tiny one runs on a
 CPU). Each batch size is measured with all that the loop does, and with one thing changed at a time: activation
 checkpointing, the library's loss over all positions instead of the trimmed one, the optimiser's loop instead of its
-fused kernel. ``--cap-gib 24`` lets torch take no more than a card of that size has; what does not fit is said.
+fused kernel. The last row of a batch size is TRL's trainer on the same weights and batch, where TRL is installed.
+``--cap-gib 24`` lets torch take no more than a card of that size has; what does not fit is said.
 """
 
 from __future__ import annotations
@@ -12,34 +13,32 @@ from __future__ import annotations
 import argparse
 import datetime
 import gc
+import importlib.metadata
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import peft
 import torch
 import transformers
 
+from benchmarks.gpu_trl import trl_steps, why_absent
+from benchmarks.pace import WARM_UP, Pace
+from benchmarks.random_models import ANSWER_TOKENS, FRAME, SHAPES, configuration, random_batch, random_model
 from sam2_assets.training.adapters import adapt, parameter_groups, recompute_activations
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import GIB, sample_flops
-from sam2_assets.training.families import FAMILIES, family_of
 from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.identity import BaseModelIdentity
 from sam2_assets.training.loop import autocast
-from sam2_assets.training.loss import IGNORED, answer_loss, supervised_tokens
+from sam2_assets.training.loss import answer_loss, supervised_tokens
 from sam2_assets.training.memory import is_out_of_memory
 
-SHAPES = {"llava-1.5-7b": "llava", "qwen2.5-vl-7b": "qwen2_5_vl"}
-VARIANTS = ("all", "checkpointing", "full_loss", "unfused")
-TEXT_TOKENS = 128
-ANSWER_TOKENS = 32
-FRAME = (1280, 720)
-"""Of a sample, for architectures whose picture tokens follow the frame's size."""
+TRL = "TRL"
+VARIANTS = ("all", "checkpointing", "full_loss", "unfused", TRL)
+_LEARNING_RATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -48,83 +47,14 @@ class Measured:
 
     variant: str
     batch: int
-    samples_per_s: float | None
-    step_s: float | None
-    mfu: float | None
-    limit_samples_per_s: float | None
-    peak_gib: float | None
-    loss: float | None
+    samples_per_s: float | None = None
+    step_s: float | None = None
+    mfu: float | None = None
+    limit_samples_per_s: float | None = None
+    busy_percent: float | None = None
+    peak_gib: float | None = None
+    loss: float | None = None
     why_not: str | None = None
-
-
-def configuration(shape: str | None, base: Path | None) -> tuple[ModelFamily, Any]:
-    """The family, and the configuration of random weights in its architecture."""
-    if base is not None:
-        return family_of(str(base)), transformers.AutoConfig.from_pretrained(str(base))
-    family = FAMILIES[SHAPES[shape or "llava-1.5-7b"]]
-    if family.name == "llava":
-        vision = transformers.CLIPVisionConfig(
-            hidden_size=1024,
-            intermediate_size=4096,
-            num_hidden_layers=24,
-            num_attention_heads=16,
-            image_size=336,
-            patch_size=14,
-            projection_dim=768,
-        )
-        text = transformers.LlamaConfig(vocab_size=32064)
-        return family, transformers.LlavaConfig(vision_config=vision, text_config=text)
-    # The library's defaults are the sizes of 72B.
-    return family, transformers.Qwen2_5_VLConfig(
-        vision_config={"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 3584},
-        text_config={
-            "hidden_size": 3584,
-            "intermediate_size": 18944,
-            "num_hidden_layers": 28,
-            "num_attention_heads": 28,
-            "num_key_value_heads": 4,
-            "vocab_size": 152064,
-        },
-    )
-
-
-def random_model(config: Any, precision: str, device: torch.device) -> Any:
-    """Random weights, frozen, on the device: they are never on the CPU where there is a GPU."""
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    torch.manual_seed(0)
-    with device:
-        model = transformers.AutoModelForImageTextToText.from_config(config, dtype=dtype)
-    return model.eval().requires_grad_(False)
-
-
-def random_batch(
-    config: Any, size: int, device: torch.device, frame: tuple[int, int] = FRAME
-) -> dict[str, torch.Tensor]:
-    """A batch as the collator makes it: pictures, a text of 128 tokens, the last 32 of them supervised."""
-    draw = torch.Generator().manual_seed(1)
-    vision, text = config.vision_config, config.text_config
-    picture: dict[str, torch.Tensor] = {}
-    if hasattr(vision, "spatial_merge_size"):
-        merged = vision.patch_size * vision.spatial_merge_size
-        wide, high = (max(1, round(side / merged)) * vision.spatial_merge_size for side in frame)
-        patches = high * wide
-        width = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
-        picture["pixel_values"] = torch.randn(size * patches, width, generator=draw)
-        picture["image_grid_thw"] = torch.tensor([(1, high, wide)] * size)
-        count = patches // vision.spatial_merge_size**2
-    else:
-        side = vision.image_size
-        picture["pixel_values"] = torch.randn(size, 3, side, side, generator=draw)
-        count = (side // vision.patch_size) ** 2
-    words = torch.randint(10, text.vocab_size - 10, (size, TEXT_TOKENS), generator=draw)
-    words[words == config.image_token_id] = 10
-    ids = torch.cat([words[:, :1], torch.full((size, count), config.image_token_id), words[:, 1:]], dim=1)
-    labels = ids.clone()
-    labels[:, :-ANSWER_TOKENS] = IGNORED
-    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels, **picture}
-    if "image_grid_thw" in picture:
-        batch["mm_token_type_ids"] = (ids == config.image_token_id).long()
-    return {name: value.to(device) for name, value in batch.items()}
 
 
 def library_loss(model: Any, batch: dict[str, torch.Tensor], tokens: int) -> torch.Tensor:
@@ -133,17 +63,34 @@ def library_loss(model: Any, batch: dict[str, torch.Tensor], tokens: int) -> tor
     return loss
 
 
-def _step(
-    model: Any, batch: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, loss_of: Callable[..., torch.Tensor],
-    precision: str, device: torch.device,
-) -> float:  # fmt: skip
-    with autocast(precision, device):
-        loss = loss_of(model, batch, supervised_tokens(batch["labels"]))
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()  # waits for the device
+def our_steps(
+    model: Any,
+    family: ModelFamily,
+    inputs: dict[str, torch.Tensor],
+    count: int,
+    *,
+    variant: str,
+    precision: str,
+    pace: Pace,
+) -> float:
+    """Make ``count`` steps on one batch, as the training loop does but for ``variant``; the loss of the last one."""
+    groups = parameter_groups(
+        model, family.projector_modules, adapters_rate=_LEARNING_RATE, projector_rate=_LEARNING_RATE, weight_decay=0.0
+    )
+    fused = variant != "unfused"
+    optimizer = torch.optim.AdamW(groups, fused=fused, foreach=None if fused else False)
+    loss_of: Callable[..., torch.Tensor] = library_loss if variant == "full_loss" else answer_loss
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    pace.begin()
+    for _ in range(count):
+        with autocast(precision, inputs["input_ids"].device):
+            loss = loss_of(model, inputs, supervised_tokens(inputs["labels"]))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        pace.step_done()
+    return loss.item()
 
 
 def measure(
@@ -158,43 +105,42 @@ def measure(
     frame: tuple[int, int] = FRAME,
 ) -> Measured:
     """Two steps to warm up, then ``steps`` more; the median counts."""
+    if variant == TRL and (absent := why_absent()):
+        return Measured(variant, batch, why_not=absent)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     checkpointing = variant == "checkpointing"
     settings = TrainingConfig.model_validate({"precision": precision, "activation_checkpointing": checkpointing})
-    shape = family.shape(config.to_dict())
+    pace = Pace()
     try:
         model = random_model(config, precision, device)
         identity = BaseModelIdentity.model_construct(name="random", commit=None)
         adapted = adapt(model, family, settings.lora, identity).model.train()
         if checkpointing:
             recompute_activations(adapted)
-        groups = parameter_groups(
-            adapted, family.projector_modules, adapters_rate=1e-4, projector_rate=1e-4, weight_decay=0.0
-        )
-        fused = variant != "unfused"
-        optimizer = torch.optim.AdamW(groups, fused=fused, foreach=None if fused else False)
-        loss_of = library_loss if variant == "full_loss" else answer_loss
         inputs = random_batch(config, batch, device, frame)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        seconds = []
-        for _ in range(2 + steps):
-            started = time.perf_counter()
-            loss = _step(adapted, inputs, optimizer, loss_of, precision, device)
-            seconds.append(time.perf_counter() - started)
+        count = WARM_UP + steps
+        if variant == TRL:
+            loss = trl_steps(adapted, inputs, count, precision=precision, learning_rate=_LEARNING_RATE, pace=pace)
+        else:
+            loss = our_steps(adapted, family, inputs, count, variant=variant, precision=precision, pace=pace)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        return Measured(variant, batch, None, None, None, None, None, None, str(error).splitlines()[0])
-    step = median(seconds[2:])
-    flops, _ = sample_flops(shape, settings, inputs["input_ids"].shape[1], ANSWER_TOKENS)
+        return Measured(variant, batch, why_not=f"does not fit: {str(error).splitlines()[0]}")
+    finally:
+        pace.close()
+    flops, _ = sample_flops(family.shape(config.to_dict()), settings, inputs["input_ids"].shape[1], ANSWER_TOKENS)
+    rate = batch / pace.step_s
     return Measured(
         variant,
         batch,
-        samples_per_s=batch / step,
-        step_s=step,
-        mfu=batch / step * flops / (peak_tflops * 1e12),
+        samples_per_s=rate,
+        step_s=pace.step_s,
+        mfu=rate * flops / (peak_tflops * 1e12),
         limit_samples_per_s=peak_tflops * 1e12 / flops,
+        busy_percent=pace.busy_percent,
         peak_gib=torch.cuda.max_memory_allocated() / GIB if device.type == "cuda" else None,
         loss=loss,
     )
@@ -213,16 +159,20 @@ def measure_all(family: ModelFamily, config: Any, batches: Sequence[int], **sett
 
 
 def table(rows: Sequence[Measured]) -> str:
-    """Markdown."""
-    lines = ["| variant | batch | samples/s | share of peak | limit, samples/s | peak GiB |", "|" + " --- |" * 6]
+    """Markdown; ``-`` for what was not measured."""
+    lines = [
+        "| variant | batch | samples/s | share of peak | limit, samples/s | card busy | peak GiB |",
+        "|" + " --- |" * 7,
+    ]
     for row in rows:
         if row.why_not is not None:
-            lines.append(f"| {row.variant} | {row.batch} | does not fit | | | |")
+            lines.append(f"| {row.variant} | {row.batch} | {row.why_not.partition(':')[0]} | | | | |")
             continue
-        peak = "not measured" if row.peak_gib is None else f"{row.peak_gib:.1f}"
+        busy = "-" if row.busy_percent is None else f"{row.busy_percent:.0f} %"
+        peak = "-" if row.peak_gib is None else f"{row.peak_gib:.1f}"
         lines.append(
             f"| {row.variant} | {row.batch} | {row.samples_per_s:.2f} | {row.mfu:.1%} | "
-            f"{row.limit_samples_per_s:.1f} | {peak} |"
+            f"{row.limit_samples_per_s:.1f} | {busy} | {peak} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -267,6 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "peft": peft.__version__,
+            "trl": None if why_absent() else importlib.metadata.version("trl"),
         }
         given.json.write_text(json.dumps({"about": about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
 

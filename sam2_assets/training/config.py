@@ -86,6 +86,9 @@ class CardSettings(_Section):
     name: str = Field("H200", description="shown in the plan")
     memory_gib: float = Field(139.0, gt=0, description="memory of one card, GiB")
     peak_tflops: float = Field(790.0, gt=0, description="dense bf16 matrix throughput, TFLOP/s; 0.1 to 0.2 for a CPU")
+    bandwidth_gb_per_s: float = Field(
+        4800.0, gt=0, description="of the card's memory, GB/s: it decides how long answers take; 10 to 20 for a CPU"
+    )
     price_per_hour: float = Field(0.0, ge=0, description="price of one card for one hour, in your currency")
 
 

@@ -25,6 +25,8 @@ _FRAGMENTATION = 1.05
 _START_SECONDS = 60.0
 """Loading libraries, weights and pictures before the first step."""
 _PREFERRED_HISTORY = 3
+_ANSWER_MARGIN = 2
+"""An answer is cut at so many times the length of the true one, which an untrained model takes."""
 _STATE_BYTES = {"adamw": 8, "sgd": 4, "adafactor": 0}
 """Of the optimiser, for each trained weight; weight and gradient take 8 more. Adafactor keeps a row and a column."""
 
@@ -40,6 +42,9 @@ class PastRun(BaseModel):
     batch_size: int = Field(ge=1, description="samples a device took at once")
     activation_checkpointing: bool = Field(description="whether activations were recomputed")
     samples_per_s: float = Field(gt=0, description="training samples a second, validation and checkpoints not counted")
+    seconds_an_answer: float | None = Field(
+        None, gt=0, description="of a validation sample that the model answered; empty: it answered none"
+    )
 
 
 class Estimate(BaseModel):
@@ -59,7 +64,7 @@ class Estimate(BaseModel):
     largest_batch: int = Field(description="the largest batch_size that fits the declared card; 0: none does")
     samples_per_s: float = Field(description="training samples a second")
     based_on: str = Field(description="where samples_per_s comes from")
-    seconds: float = Field(description="training, validation and start")
+    seconds: float = Field(description="training, validation with its answers, and start")
     gpu_hours: float = Field(description="the same in hours of one card")
     cost: float = Field(description="at the declared price, in its currency")
 
@@ -129,6 +134,10 @@ def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_
     return vision + passes * (body + head), vision + body + head
 
 
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
 @dataclass(frozen=True)
 class MemoryNeed:
     """GiB of one card that a training step needs, by what it is for."""
@@ -164,6 +173,29 @@ def largest_batch(shape: ModelShape, config: TrainingConfig, workload: Workload,
     return max(0, math.floor((memory_gib - empty) / each))
 
 
+def answering_seconds(shape: ModelShape, config: TrainingConfig, workload: Workload, rate: float) -> float:
+    """Seconds in which the model answers the ``validation_answers`` once.
+
+    Questions and pictures are read at the rate of a forward pass. Then each token of a batch takes what it takes to
+    read the language model's weights once (Pope et al. 2022, section 2: small batches wait for memory), at
+    :data:`EFFICIENCY` of the declared bandwidth.
+
+    Args:
+        shape: of the base model.
+        config: names the answers and the card.
+        workload: tokens of a sample.
+        rate: training samples a second.
+    """
+    answers = min(config.validation_answers, workload.val_samples)
+    tokens = min(config.max_answer_tokens, _ANSWER_MARGIN * workload.answer_tokens)
+    train_flops, val_flops = sample_flops(
+        shape, config, shape.image_tokens + workload.text_tokens, workload.answer_tokens
+    )
+    weights = shape.language_parameters * (2 if config.precision == "bf16" else 4)
+    token = weights / (config.card.bandwidth_gb_per_s * 1e9 * EFFICIENCY)
+    return answers * val_flops / train_flops / rate + math.ceil(answers / config.batch_size) * tokens * token
+
+
 def estimate(
     shape: ModelShape,
     config: TrainingConfig,
@@ -174,7 +206,8 @@ def estimate(
     """Steps, memory, seconds and cost of a run.
 
     The rate is the median of past runs of the same base model, card, precision, batch and checkpointing, newest three
-    first; without any it is the declared peak times :data:`EFFICIENCY`.
+    first; without any it is the declared peak times :data:`EFFICIENCY`. So it is with the seconds of an answer, which
+    else follow from :func:`answering_seconds`.
     """
     steps = total_steps(workload.train_samples, config)
     tokens = shape.image_tokens + workload.text_tokens
@@ -183,15 +216,15 @@ def estimate(
 
     need = memory_need(shape, config, workload, config.batch_size)
     train_flops, val_flops = sample_flops(shape, config, tokens, workload.answer_tokens)
-    rates = [
-        run.samples_per_s
+    alike = [
+        run
         for run in history
         if (run.base_fingerprint, run.card, run.precision, run.batch_size, run.activation_checkpointing)
         == (base_fingerprint, config.card.name, config.precision, config.batch_size, config.activation_checkpointing)
     ][-_PREFERRED_HISTORY:]
-    if rates:
-        rate = sorted(rates)[len(rates) // 2]
-        based_on = f"{len(rates)} past runs of this base model on {config.card.name}"
+    if alike:
+        rate = _median([run.samples_per_s for run in alike])
+        based_on = f"{len(alike)} past runs of this base model on {config.card.name}"
     else:
         rate = config.card.peak_tflops * 1e12 * EFFICIENCY / train_flops
         based_on = f"{EFFICIENCY:.0%} of {config.card.peak_tflops:g} TFLOP/s"
@@ -200,7 +233,13 @@ def estimate(
     trained = steps * min(per_step, workload.train_samples / per_epoch) if per_epoch else 0.0
     validations = math.ceil(steps / config.evaluate_every_steps)
     validated = validations * workload.val_samples * val_flops / train_flops
-    seconds = _START_SECONDS + (trained + validated) / rate
+    measured = [run.seconds_an_answer for run in alike if run.seconds_an_answer is not None]
+    if measured:
+        asking = min(config.validation_answers, workload.val_samples) * _median(measured)
+    else:
+        asking = answering_seconds(shape, config, workload, rate)
+    # Once more of the weights that are published.
+    seconds = _START_SECONDS + (trained + validated) / rate + (validations + 1) * asking
     hours = seconds / 3600
     return Estimate(
         steps=steps,

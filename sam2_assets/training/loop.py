@@ -54,13 +54,16 @@ _SGD_MOMENTUM = 0.9
 class Clock:
     """What the steps took so far; the first step of each session is left out, as it warms caches up.
 
-    ``elapsed`` is everything: first steps, validation and checkpoints too.
+    ``elapsed`` is everything: first steps, validation and checkpoints too. ``answers`` are those that the model gave to
+    validation samples, in ``answering`` seconds.
     """
 
     sessions: int = 0
     steps: int = 0
     seconds: float = 0.0
     elapsed: float = 0.0
+    answers: int = 0
+    answering: float = 0.0
 
     def write(self, folder: Path) -> None:
         """Write it into a checkpoint."""
@@ -203,10 +206,17 @@ class LoopTrainer(Trainer):
         """
         if self._showing is None:
             return []
+        self._reporter.report(
+            "answering", step=self.state.global_step, steps=self.state.max_steps, questions=len(self._showing)
+        )
+        started = time.perf_counter()
         model: Any = self.model
         model.eval()
         with autocast(self._config.precision, self.args.device):
-            return self._showing.ask(model, after_batch)
+            shown = self._showing.ask(model, after_batch)
+        self.clock.answers += len(shown)
+        self.clock.answering += time.perf_counter() - started
+        return shown
 
     def _stop_between_batches(self) -> None:
         if self._stop.requested:

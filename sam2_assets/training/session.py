@@ -262,6 +262,7 @@ def _write_figures(
             batch_size=config.batch_size,
             activation_checkpointing=config.activation_checkpointing,
             samples_per_s=rate,
+            seconds_an_answer=clock.answering / clock.answers if clock.answers else None,
         ).model_dump()
     # What differs from run to run lies apart, so that training.json is the same bytes for the same plan.
     timings = {
@@ -269,6 +270,8 @@ def _write_figures(
         "measured_steps": clock.steps,
         "measured_seconds": clock.seconds,
         "samples_per_s": rate,
+        "answers": clock.answers,
+        "answering_seconds": clock.answering,
         "preparation_seconds": prepared,
         "peak_memory_gib": peak_memory_gib(),
         "past_run": past,

@@ -68,6 +68,10 @@ class Showing:
         longest = max(supervised_tokens(encoder.encode(sample).labels[None]) for sample in samples)
         self._max_tokens = min(max_tokens, 2 * longest)
 
+    def __len__(self) -> int:
+        """How many samples are asked about."""
+        return len(self._samples)
+
     @property
     def names_boxes(self) -> bool:
         """Whether any of the true answers names a box."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -113,9 +114,19 @@ def run_one(
     ]
 
 
-def test_a_manual_run_over_a_failed_gate_or_an_unapproved_plan_is_refused_with_the_reason(
+# The estimate of a training on this card is the minute of its start; the pace that is measured takes hours.
+TOO_LONG = {
+    "max_steps: 6": "max_steps: 1000000",
+    "peak_tflops: 0.2}": "peak_tflops: 1000.0}\n  budget: {max_gpu_hours: 0.1}",
+}
+
+
+def test_a_manual_run_over_a_failed_gate_an_unapproved_plan_or_the_budget_is_refused_with_the_reason(
     home: Home, sample_videos: list[SampleVideo], tiny_settings: str
 ) -> None:
+    for short, long in TOO_LONG.items():
+        assert short in tiny_settings
+        tiny_settings = tiny_settings.replace(short, long)
     home.write_settings(tiny_settings)
     with home.platform() as platform:
         partition = submit(platform, sample_videos[0])
@@ -125,6 +136,12 @@ def test_a_manual_run_over_a_failed_gate_or_an_unapproved_plan_is_refused_with_t
         assert f"sam2-assets approve {partition}" in why
 
         approve_plan(platform, VIDEO, partition)
+        # The plan's own gate let it pass; the first steps are measured.
+        (why,) = run_one(platform.definitions, platform.instance, "lora_adapter", partition)
+        assert re.search(
+            r"budget\.max_gpu_hours = 0\.1: 1000000 steps of \d+\.\d\d s as measured take [\d.]+ hours", why
+        )
+
         # The upload is replaced by one without its video: its overlay gate fails, the old plan stays.
         store = platform.store.open()
         store.inbox.remove(sample_videos[0].source.name)
@@ -133,8 +150,8 @@ def test_a_manual_run_over_a_failed_gate_or_an_unapproved_plan_is_refused_with_t
         assert "gate burnt_in_overlay failed" in why
 
         # A plan whose own gate fails: it would not fit the card.
-        home.command("settings", partition, "--set", "quality.waivers.burnt_in_overlay=trial", check=True)
-        home.command("settings", partition, "--set", "training.card.memory_gib=0.001", check=True)
+        waived, small = "quality.waivers.burnt_in_overlay=trial", "training.card.memory_gib=0.001"
+        home.command("settings", partition, "--set", waived, "--set", small, check=True)
         assert not home.run(platform, "ingest", partition).success
         approve_plan(platform, VIDEO, partition)
         (why,) = run_one(platform.definitions, platform.instance, "lora_adapter", partition)

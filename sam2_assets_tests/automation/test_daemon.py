@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -27,39 +20,10 @@ from sam2_assets.inbox import scan
 from sam2_assets.sample import SampleVideo
 from sam2_assets_tests.conftest import Home
 from sam2_assets_tests.free_port import free_port
+from sam2_assets_tests.user_interface import group_lives, user_interface
 
 PATIENCE_S = 300.0
 STOPS_WITHIN_S = 60.0
-
-
-@contextmanager
-def user_interface(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``make ui`` in a home of its own; its whole process group is killed if it does not stop."""
-    shutil.copy(Path(__file__).parents[2] / "workspace.yaml", home.folder / "workspace.yaml")
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
-    with (home.folder / "ui.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "-p", str(port)],
-            cwd=home.folder,
-            env=home.environment(covered=False),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if group_lives(process.pid):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_an_export_becomes_a_plan_without_a_click_an_approval_queues_its_training_and_ctrl_c_ends_everything(

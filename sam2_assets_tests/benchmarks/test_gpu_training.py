@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import checkpoint_of_7b
-from benchmarks.gpu_training import VARIANTS, configuration, main
+from benchmarks.gpu_training import TRL, VARIANTS, Measured, main, table
+from benchmarks.gpu_trl import why_absent
+from benchmarks.random_models import configuration
 from sam2_assets_tests.training.tiny_models import build_tiny_llava, build_tiny_qwen2_5_vl
 
 
@@ -24,12 +26,22 @@ def test_every_variant_is_measured_and_learns_the_same(
     result = json.loads(out.read_text())
     assert result["about"]["device"] == "cpu"
     assert [row["variant"] for row in result["rows"]] == list(VARIANTS)
-    assert all(row["samples_per_s"] > 0 and row["why_not"] is None for row in result["rows"])
+    ran = [row for row in result["rows"] if row["variant"] != TRL or why_absent() is None]
+    assert all(row["samples_per_s"] > 0 and row["why_not"] is None for row in ran)
     # Each variant makes the same steps from the same weights: what is switched off changes the speed alone.
-    losses = [row["loss"] for row in result["rows"]]
+    losses = [row["loss"] for row in ran]
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-4)
     printed = capsys.readouterr().out
     assert [f"| {variant} | 2 |" in printed for variant in VARIANTS] == [True] * len(VARIANTS)
+    # No card: nobody says how busy it is. And no row is left away in silence.
+    assert f" | {result['rows'][0]['limit_samples_per_s']:.1f} | - | - |" in printed
+    assert ("| TRL | 2 | trl is not installed |" in printed) == (why_absent() is not None)
+
+
+def test_the_table_has_the_drivers_reading_and_says_what_does_not_fit() -> None:
+    row = Measured("all", 4, 12.0, 0.33, 0.5, 24.0, 93.4, 21.26, 1.0)
+    assert "| all | 4 | 12.00 | 50.0% | 24.0 | 93 % | 21.3 |" in table([row])
+    assert "| all | 64 | does not fit | |" in table([Measured("all", 64, why_not="does not fit: CUDA out of memory")])
 
 
 @pytest.mark.parametrize(("shape", "billions"), [("llava-1.5-7b", 7.06), ("qwen2.5-vl-7b", 8.29)])

@@ -1,8 +1,9 @@
 """``python -m sam2_assets_tests.training.kill_campaign``: trainings killed at random moments, and what they end in.
 
-A training child is killed (signal 9) in steps, while it writes a checkpoint and while it validates; it is started again
-each time, and killed again, and at last runs to its end. The result must be the same bytes as that of a training that
-was never interrupted. Where a kill really hit is read from what it left behind, not from what was aimed at.
+A training child is killed (signal 9) in steps, while it writes a checkpoint, while it validates and, with
+``--answers``, while the model answers validation samples; it is started again each time, and killed again, and at last
+runs to its end. The result must be the same bytes as that of a training that was never interrupted. Where a kill
+really hit is read from what it left behind, not from what was aimed at.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import total_steps
@@ -39,8 +41,8 @@ from sam2_assets_tests.training.workshop import (
 STEPS = 60
 VALIDATE_EVERY = 4
 CHECKPOINT_EVERY = 3
-PHASES = ("step", "checkpoint", "evaluation")
-_LONGEST_DELAY_S = {"step": 0.05, "checkpoint": 0.01, "evaluation": 0.05}
+PHASES = ("step", "checkpoint", "evaluation", "answers")
+_LONGEST_DELAY_S = {"step": 0.05, "checkpoint": 0.01, "evaluation": 0.05, "answers": 0.1}
 _DRAFTS = ".writing-checkpoint-*"
 _POLL_S = 0.0005
 _PATIENCE_S = 240.0
@@ -55,7 +57,7 @@ class Kill:
     hit: str
 
 
-def configuration(base: Path, steps: int = STEPS) -> TrainingConfig:
+def configuration(base: Path, steps: int = STEPS, answers: int = 0) -> TrainingConfig:
     """Short steps, with dropout; validation and checkpoints often, and not always at the same step."""
     return small_config(
         base,
@@ -63,12 +65,13 @@ def configuration(base: Path, steps: int = STEPS) -> TrainingConfig:
         batch_size=3,
         log_every_steps=1,
         evaluate_every_steps=VALIDATE_EVERY,
+        validation_answers=answers,
         checkpoints={"every_steps": CHECKPOINT_EVERY},
     )
 
 
 def _due(phase: str, step: int) -> bool:
-    if phase == "evaluation":
+    if phase in ("evaluation", "answers"):
         return step % VALIDATE_EVERY == 0
     if phase == "checkpoint":
         return step % CHECKPOINT_EVERY == 0
@@ -82,28 +85,32 @@ def kill_once(job: Job, phase: str, after: int, draw: random.Random) -> Kill:
         AssertionError: it ended before.
     """
     with started_child(job) as child:
-        step = _wait(child, phase, after)
+        awaited = _wait(child, phase, after)
         if phase == "checkpoint":
             _wait_for_draft(job, child)
         time.sleep(draw.uniform(0, _LONGEST_DELAY_S[phase]))
         child.send_signal(signal.SIGKILL)
         assert child.wait(timeout=60) == -signal.SIGKILL, "it ended by itself before the kill"
         assert child.stdout is not None
-        reports = [json.loads(line) for line in child.stdout.read().splitlines() if line.endswith("}")]
-    last = max([step, *(int(report.get("step", 0)) for report in reports)])
-    validated = any(report["phase"] == "validating" and report["step"] == last for report in reports)
+        later = [json.loads(line) for line in child.stdout.read().splitlines() if line.endswith("}")]
+    reports = [awaited, *later]
+    last = max(int(report.get("step", 0)) for report in reports)
+    said = {report["phase"] for report in reports if report.get("step") == last}
     if list((job.work / "checkpoints").glob(_DRAFTS)):
         return Kill(last, phase, "checkpoint")
-    return Kill(last, phase, "evaluation" if last % VALIDATE_EVERY == 0 and not validated else "step")
+    if last % VALIDATE_EVERY != 0 or "validating" in said:
+        return Kill(last, phase, "step")
+    return Kill(last, phase, "answers" if "answering" in said else "evaluation")
 
 
-def _wait(child: subprocess.Popen[str], phase: str, after: int) -> int:
+def _wait(child: subprocess.Popen[str], phase: str, after: int) -> dict[str, Any]:
     assert child.stdout is not None
+    wanted = "answering" if phase == "answers" else "training"
     for line in iter(child.stdout.readline, ""):
-        report = json.loads(line)
+        report: dict[str, Any] = json.loads(line)
         step = int(report.get("step", 0))
-        if report["phase"] == "training" and step > after and _due(phase, step):
-            return step
+        if report["phase"] == wanted and step > after and _due(phase, step):
+            return report
     raise AssertionError(f"the child ended before a {phase} past step {after}")
 
 
@@ -127,32 +134,40 @@ def killed_job(job: Job, phases: Sequence[str], draw: random.Random) -> list[Kil
     return kills
 
 
-def prepare(folder: Path, base: Path, steps: int = STEPS) -> tuple[Data, Job]:
+def prepare(folder: Path, config: TrainingConfig) -> tuple[Data, Job]:
     """The data of a campaign, and the training that nobody interrupts."""
     data = build_data(folder / "data", one_object_shots(30), tasks=("detect", "main_object"))
-    uninterrupted = build_job(folder / "uninterrupted", data, configuration(base, steps))
+    uninterrupted = build_job(folder / "uninterrupted", data, config)
     run_here(uninterrupted)
     return data, uninterrupted
 
 
-def campaign(kills: int, seed: int, folder: Path, *, a_job: int = 5) -> tuple[list[Kill], list[str]]:
-    """Kill ``kills`` times, ``a_job`` times each training.
+def campaign(kills: int, seed: int, folder: Path, *, answers: int = 0, a_job: int = 5) -> tuple[list[Kill], list[str]]:
+    """Kill ``kills`` times, ``a_job`` times each training, and at least three times in each phase.
+
+    Args:
+        kills: at least so many.
+        seed: of phases and moments.
+        folder: for models, data and jobs.
+        answers: validation samples that the model answers; 0: there is no phase ``answers``.
+        a_job: kills of one training.
 
     Returns:
         The kills, and the jobs whose result differs.
     """
     draw = random.Random(seed)
-    base = build_tiny_llava(folder / "base")
-    data, uninterrupted = prepare(folder, base)
+    config = configuration(build_tiny_llava(folder / "base"), answers=answers)
+    aims = PHASES if answers else PHASES[:-1]
+    data, uninterrupted = prepare(folder, config)
     expected = result_files(uninterrupted.out)
     made: list[Kill] = []
     differing = []
-    while len(made) < kills or min(Counter(kill.hit for kill in made).get(phase, 0) for phase in PHASES) < 3:
+    while len(made) < kills or min(Counter(kill.hit for kill in made).get(phase, 0) for phase in aims) < 3:
         hit = Counter(kill.hit for kill in made)
-        wanted = sorted(PHASES, key=lambda phase: hit[phase])
-        phases = [wanted[number % len(PHASES)] for number in range(min(a_job, max(3, kills - len(made))))]
+        wanted = sorted(aims, key=lambda phase: hit[phase])
+        phases = [wanted[number % len(aims)] for number in range(min(a_job, max(3, kills - len(made))))]
         draw.shuffle(phases)
-        job = build_job(folder / f"job-{len(made)}", data, configuration(base))
+        job = build_job(folder / f"job-{len(made)}", data, config)
         fresh = killed_job(job, phases, draw)
         made += fresh
         same = result_files(job.out) == expected
@@ -168,10 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sam2_assets_tests.training.kill_campaign", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--answers", type=int, default=2, help="validation samples that the model answers; 0: none")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
-        kills, differing = campaign(options.kills, options.seed, Path(folder).resolve())
+        kills, differing = campaign(options.kills, options.seed, Path(folder).resolve(), answers=options.answers)
     for phase, count in sorted(Counter(kill.hit for kill in kills).items()):
         print(f"{phase}: {count}")
     print(f"seed {options.seed}: {len(kills)} kills, trainings with other bytes: {', '.join(differing) or 'none'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sam2_assets_tests.training.kill_campaign import configuration, kill_once, prepare
 from sam2_assets_tests.training.workshop import (
     Data,
     build_data,
@@ -22,30 +24,30 @@ from sam2_assets_tests.training.workshop import (
     wait_for_step,
 )
 
+STEPS = 40
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return build_data(tmp_path_factory.mktemp("child-data"), tasks=("detect", "main_object"))
 
 
-def test_killed_and_terminated_training_resumes_to_identical_bytes(
-    data: Data, tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_killed_while_it_writes_and_while_it_answers_and_then_terminated_ends_in_identical_bytes(
+    tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = small_config(tiny_llava, max_steps=60, checkpoints={"every_steps": 5}, evaluate_every_steps=20)
+    """A slice of ``make kills``, and the polite end."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    uninterrupted = build_job(tmp_path / "uninterrupted", data, config)
-    run_here(uninterrupted)
-
+    config = configuration(tiny_llava, STEPS, answers=1)
+    data, uninterrupted = prepare(tmp_path, config)
     job = build_job(tmp_path / "killed", data, config)
-    with started_child(job) as child:
-        wait_for_step(child, 12)
-        child.send_signal(signal.SIGKILL)
-        assert child.wait(timeout=30) == -signal.SIGKILL
-    assert list((job.work / "checkpoints").glob("checkpoint-*"))
-    assert not job.out.exists()
+    draw = random.Random(0)
+    for phase, after in (("checkpoint", 2), ("answers", 8)):
+        kill_once(job, phase, after, draw)
+        assert list((job.work / "checkpoints").iterdir())
+        assert not job.out.exists()
 
     with started_child(job) as child:
-        wait_for_step(child, 32)
+        wait_for_step(child, 18)
         child.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         assert child.wait(timeout=60) == 75
@@ -53,8 +55,8 @@ def test_killed_and_terminated_training_resumes_to_identical_bytes(
         assert child.stderr is not None
         assert child.stderr.read() == ""
     assert not job.out.exists()
-    newest = max(int(path.name.split("-")[1]) for path in (job.work / "checkpoints").iterdir())
-    assert 32 <= newest < 60
+    newest = max(int(path.name.split("-")[1]) for path in (job.work / "checkpoints").glob("checkpoint-*"))
+    assert 18 <= newest < STEPS
 
     run_here(job)
     assert result_files(job.out) == result_files(uninterrupted.out)

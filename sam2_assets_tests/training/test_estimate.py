@@ -15,6 +15,13 @@ def _estimate(workload: Workload = WORKLOAD, history: tuple[PastRun, ...] = (), 
     return estimate(LLAVA_7B, TrainingConfig.model_validate(changes), workload, "fp", history)
 
 
+def _seconds_of_answers(workload: Workload, history: tuple[PastRun, ...] = (), **changes: object) -> float:
+    """What the answers add to a run of 100 steps with two validations."""
+    steps = {"max_steps": 100, "evaluate_every_steps": 50}
+    without = _estimate(workload, history, **{**steps, **changes, "validation_answers": 0})
+    return _estimate(workload, history, **steps, **changes).seconds - without.seconds
+
+
 def _past(**changes: object) -> PastRun:
     values: dict[str, object] = {
         "base_fingerprint": "fp",
@@ -103,3 +110,31 @@ def test_past_runs_of_the_same_kind_replace_the_assumed_efficiency() -> None:
 )
 def test_past_runs_of_another_kind_do_not_count(other: dict[str, object]) -> None:
     assert _estimate(history=(_past(**other),)) == _estimate()
+
+
+ANSWERED = Workload(train_samples=1000, val_samples=100, text_tokens=128, answer_tokens=48)
+
+
+def test_the_answers_of_every_validation_take_what_reading_the_weights_for_each_token_takes() -> None:
+    # Four answers are one batch: at most 96 tokens, each of which reads 13.5 GB of weights at 28 % of 4.8 TB/s, after
+    # each of two validations and once more of what is published.
+    weights = 2 * LLAVA_7B.language_parameters
+    decoding = 3 * 96 * weights / (0.28 * 4.8e12)
+    found = _seconds_of_answers(ANSWERED)
+    assert decoding < found < 1.5 * decoding
+    assert _seconds_of_answers(ANSWERED, card={"bandwidth_gb_per_s": 300.0}) > 10 * found
+    # Two batches take twice as long, and an answer is cut at the configured length.
+    assert _seconds_of_answers(ANSWERED, validation_answers=8) == pytest.approx(2 * found, rel=0.01)
+    assert _seconds_of_answers(ANSWERED, max_answer_tokens=48) < 0.7 * found
+    # There are no more answers than samples, and none without any.
+    assert _seconds_of_answers(ANSWERED, validation_answers=1000) == _seconds_of_answers(
+        ANSWERED, validation_answers=100
+    )
+    assert _seconds_of_answers(WORKLOAD) == 0
+
+
+def test_answers_that_past_runs_timed_replace_the_formula() -> None:
+    history = tuple(_past(seconds_an_answer=seconds) for seconds in (90.0, 1.0, 3.0, 2.0))
+    assert _seconds_of_answers(ANSWERED, history) == pytest.approx(3 * 4 * 2.0)
+    # A run that answered nothing does not say how long an answer takes.
+    assert _seconds_of_answers(ANSWERED, (_past(),)) > 0

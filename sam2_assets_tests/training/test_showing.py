@@ -194,16 +194,21 @@ def test_pictures_show_the_true_box_in_green_and_the_claimed_one_in_orange() -> 
 def test_the_newest_reading_of_the_driver_counts_and_what_is_no_number_is_none() -> None:
     import time
 
-    def newest(script: str) -> int | None:
-        watch = Utilisation(["sh", "-c", script])
-        until = time.monotonic() + 20
-        try:
-            while watch.percent is None and time.monotonic() < until and "93" in script:
-                time.sleep(0.02)
-            return watch.percent
-        finally:
-            watch.close()
+    def until(watch: Utilisation, newest: int | None) -> None:
+        end = time.monotonic() + 20
+        while watch.percent != newest and time.monotonic() < end:
+            time.sleep(0.02)
+        assert watch.percent == newest
 
-    assert newest("echo 93; sleep 60") == 93
-    assert newest("echo '[N/A]'; sleep 60") is None
+    watch = Utilisation(["sh", "-c", "echo 50; echo '[N/A]'; echo 93; sleep 60"])
+    until(watch, 93)
+    assert watch.mean == 71.5
+    watch.restart()
+    assert watch.mean is None
+    watch.close()
+    watch = Utilisation(["sh", "-c", "echo 50; sleep 0.5; echo '[N/A]'; sleep 60"])
+    until(watch, 50)
+    until(watch, None)
+    assert watch.mean == 50
+    watch.close()
     assert Utilisation().percent is None

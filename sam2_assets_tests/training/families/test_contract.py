@@ -14,6 +14,8 @@ from sam2_assets.coordinates import Convention, ImageGeometry, to_model
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.families import FAMILIES, family_by_name, family_of, read_config
 
+# The demo's base model takes 20 s to build: all tests that ask it run where it is built.
+pytestmark = pytest.mark.xdist_group("demo_base")
 SHAPES = [(640, 360), (360, 640), (1280, 720), (300, 300), (199, 77)]
 TINY = ["tiny_llava", "tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl", "tiny_instructblip"]
 MODELS = [*TINY, "demo_base"]
