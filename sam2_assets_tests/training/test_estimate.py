@@ -124,7 +124,7 @@ def test_the_answers_of_every_validation_take_what_reading_the_weights_for_each_
     assert decoding < found < 1.5 * decoding
     assert _seconds_of_answers(ANSWERED, card={"bandwidth_gb_per_s": 300.0}) > 10 * found
     # Two batches take twice as long, and an answer is cut at the configured length.
-    assert _seconds_of_answers(ANSWERED, validation_answers=8) == pytest.approx(2 * found, rel=0.01)
+    assert _seconds_of_answers(ANSWERED, validation_answers=8) == pytest.approx(2 * found, rel=0.02)
     assert _seconds_of_answers(ANSWERED, max_answer_tokens=48) < 0.7 * found
     # There are no more answers than samples, and none without any.
     assert _seconds_of_answers(ANSWERED, validation_answers=1000) == _seconds_of_answers(
