@@ -54,7 +54,7 @@ PARTS = {
 _PATIENCE_S = 300.0
 _LOOK_S = 0.05
 _REPORTS = ("loading", "starting", "preflight", "training")
-_EVENTS = {Event.RUN_ENQUEUED: "queued", Event.RUN_DEQUEUED: "dequeued", Event.RUN_START: "run"}
+_EVENTS = {Event.RUN_ENQUEUED: "queued", Event.RUN_STARTING: "dequeued", Event.RUN_START: "run"}
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         folder = Path(place).resolve()
         base = build_tiny_llava(folder / "base")
         (video,) = write_sample(folder / "sample", seed=3, videos=1, target_fps=5, workers=1)
