@@ -124,7 +124,9 @@ def test_boxes_are_learned_from_the_picture(learned: Learned) -> None:
     assert len(learned.samples) == 8
     assert len({sample.answered_objects()[0].box for sample in learned.samples}) == 8
     predictor = Predictor.load(str(learned.base), learned.adapter, precision=learned.precision)
+    random_state = torch.get_rng_state()
     right = _overlaps(predictor, learned.samples, learned.samples)
+    assert torch.equal(torch.get_rng_state(), random_state), "a training would go on differently after answering"
     shuffled = _overlaps(predictor, learned.samples, learned.samples[3:] + learned.samples[:3])
     assert sum(right) / len(right) >= 0.95, right
     assert sum(shuffled) / len(shuffled) <= 0.3, shuffled
