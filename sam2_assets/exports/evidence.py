@@ -1,4 +1,7 @@
-"""Decides, on sampled frames, how masks are scanned, what stated boxes mean, and whether pictures carry the overlay."""
+"""Decides, on sampled frames, how masks are scanned, what stated boxes mean, and whether pictures carry the overlay.
+
+And whether their colours are the video's, as far as they can tell.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from sam2_assets.exports.box_convention import BoxFit
+from sam2_assets.exports.colours import exchanged_sample, look_for_exchange
 from sam2_assets.exports.document import Document, Order
-from sam2_assets.exports.overlay import Agreement, chance_agreement, contour_agreement
+from sam2_assets.exports.overlay import Agreement, Mask, chance_agreement, contour_agreement
+from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.exports.scan_order import LEAST_CONTOUR, PAINTED, OrderVerdict, decide_order
 from sam2_assets.tables import ImageOrigin
 
 _CLEAN: Final = 0.1
+# contours that were painted and not coded again: 0.92 and more
+_SURELY_PAINTED: Final = 0.9
+# the least that was found of the inner half of painted contours after coding again as JPEG: 0.4
+_PAINTED_INSIDE: Final = 0.25
 _UNKNOWN: Final = "unknown"
+CHANNELS: Final = "channels"
+EXCHANGED: Final = "red and blue exchanged"
+"""What is decided of ``CHANNELS``, if it is not as it should be."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Verdict:
         order: scan order of masks that do not state one.
         corners: whether stated boxes are two corners and not a corner and a size.
         pictures: what the export's own pictures are.
+        exchanged: whether these have red and blue exchanged.
         decisions: with their evidence.
         warnings: sentences for people.
     """
@@ -41,6 +54,7 @@ class Verdict:
     order: Order
     corners: bool
     pictures: ImageOrigin
+    exchanged: bool
     decisions: tuple[Decision, ...]
     warnings: tuple[str, ...]
 
@@ -52,6 +66,11 @@ def judge(document: Document, samples: Sequence[SampledFrame], *, has_pictures: 
         ExportError: ``mask_order_contradiction`` when the evidence contradicts what is stated, or itself.
     """
     decisions, warnings = [], []
+    exchange = look_for_exchange(document, samples)
+    if exchange is not None:
+        samples = [exchanged_sample(sample) for sample in samples]
+        decisions.append(Decision(CHANNELS, EXCHANGED, exchange))
+        warnings.append("pictures: red and blue are exchanged, as the painted contours show")
     chosen = Order.ROW
     verdicts = []
     for stated in sorted({o.order for f in document.frames for o in f.objects}, key=str):
@@ -69,9 +88,9 @@ def judge(document: Document, samples: Sequence[SampledFrame], *, has_pictures: 
     decisions.append(decision)
     warnings += doubts
     if not has_pictures:
-        return Verdict(chosen, corners, ImageOrigin.MISSING, tuple(decisions), tuple(warnings))
+        return Verdict(chosen, corners, ImageOrigin.MISSING, False, tuple(decisions), tuple(warnings))
     pictures, decision, doubts = _decide_pictures(document, samples, chosen)
-    return Verdict(chosen, corners, pictures, (*decisions, decision), (*warnings, *doubts))
+    return Verdict(chosen, corners, pictures, exchange is not None, (*decisions, decision), (*warnings, *doubts))
 
 
 def _decide_boxes(verdicts: Sequence[OrderVerdict]) -> tuple[bool, Decision, list[str]]:
@@ -112,45 +131,77 @@ def _decide_pictures(
     document: Document, samples: Sequence[SampledFrame], unstated: Order
 ) -> tuple[ImageOrigin, Decision, list[str]]:
     """Whether the pictures carry the overlay. In doubt they do: a model must not be trained on its answers."""
-    found: dict[int, Agreement] = {}
-    chance: dict[int, Agreement] = {}
+    found: dict[int, _Paint] = {}
     for sample in samples:
         if sample.picture is not None:
             masks = sample.masks(sample.orders(unstated), document.width, document.height)
-            index = sample.record.frame_index
-            found[index] = contour_agreement(sample.picture, masks)
-            # only doubt needs it
-            if _CLEAN <= (found[index].share or 0.0) < PAINTED:
-                chance[index] = chance_agreement(sample.picture, masks)
-    judged = {index: agreement for index, agreement in found.items() if agreement.pixels >= LEAST_CONTOUR}
-    shares = [a.share for a in judged.values() if a.share is not None]
-    above = [_above_chance(a, chance.get(index)) for index, a in judged.items()]
+            found[sample.record.frame_index] = _look_for_paint(sample.picture, masks)
+    judged = [paint for paint in found.values() if paint.contour.pixels >= LEAST_CONTOUR]
+    shares = [paint.contour.share for paint in judged if paint.contour.share is not None]
+    certain = [paint.certain for paint in judged]
     if not judged:
-        total = sum(found.values(), Agreement(0, 0))
+        total = sum((paint.contour for paint in found.values()), Agreement(0, 0))
         shares = [] if total.share is None else [total.share]
-        above = shares
+        certain = shares
     warnings = []
     choice = ImageOrigin.EXPORT_OVERLAY
     if not shares:
         warnings.append("overlay: no contour to look for in any picture, so pictures are taken as painted")
-    elif max(above) < _CLEAN:
+    elif max(certain) < _CLEAN:
         choice = ImageOrigin.EXPORT_CLEAN
     elif min(shares) < PAINTED:
         warnings.append("overlay: only part of the contours was found, so all pictures are taken as painted")
     evidence: dict[str, object] = {
-        "contour_agreement": {
-            str(index): {
-                "share": None if a.share is None else round(a.share, 4),
-                "pixels": a.pixels,
-                **({"chance": round(chance[index].share or 0.0, 4)} if index in chance else {}),
-            }
-            for index, a in found.items()
-        },
+        "contour_agreement": {str(index): paint.figures() for index, paint in found.items()},
         "clean_below": _CLEAN,
     }
     return choice, Decision("pictures", str(choice), evidence), warnings
 
 
-def _above_chance(agreement: Agreement, chance: Agreement | None) -> float:
-    """Share of the contour that has its colour, beyond what the picture has of it in any case."""
-    return (agreement.share or 0.0) - ((chance.share or 0.0) if chance is not None else 0.0)
+@dataclass(frozen=True)
+class _Paint:
+    """How much of the contours a picture shows; ``chance`` and ``inside`` only where that leaves a doubt.
+
+    Args:
+        contour: along the contours.
+        chance: along the same contours, moved aside, where nothing was drawn.
+        inside: along the half of them that lies on the objects.
+    """
+
+    contour: Agreement
+    chance: Agreement | None = None
+    inside: Agreement | None = None
+
+    @property
+    def certain(self) -> float:
+        """Share of the contours that was painted, as far as neither chance nor what lies behind explains it.
+
+        Pictures of few, pure colours have those of the palette everywhere, and on contours no more than elsewhere. In
+        front of a green screen the outer half of a contour is green in any case, and only the inner half tells.
+        """
+        share = self.contour.share or 0.0
+        if self.chance is None or self.inside is None:
+            return share
+        inside = self.inside.share or 0.0
+        if share >= PAINTED:
+            return share if inside >= _PAINTED_INSIDE else 0.0
+        return min(share - (self.chance.share or 0.0), inside)
+
+    def figures(self) -> dict[str, object]:
+        """For ``import.json``."""
+        share = self.contour.share
+        figures: dict[str, object] = {
+            "share": None if share is None else round(share, 4),
+            "pixels": self.contour.pixels,
+        }
+        for name, agreement in (("chance", self.chance), ("inside", self.inside)):
+            if agreement is not None:
+                figures[name] = round(agreement.share or 0.0, 4)
+        return figures
+
+
+def _look_for_paint(picture: Pixels, masks: Sequence[Mask]) -> _Paint:
+    contour = contour_agreement(picture, masks)
+    if not _CLEAN <= (contour.share or 0.0) < _SURELY_PAINTED:
+        return _Paint(contour)
+    return _Paint(contour, chance_agreement(picture, masks), contour_agreement(picture, masks, inside=True))

@@ -20,6 +20,7 @@ from sam2_assets.errors import ExportError
 from sam2_assets.exports.appearance import Appearance, cells, telling_frames
 from sam2_assets.exports.archive import Archive
 from sam2_assets.exports.collector import with_collector, without_collector
+from sam2_assets.exports.colours import exchanged, exchanged_sample
 from sam2_assets.exports.consistency import check_metadata, incomplete_frames, refuse_excess
 from sam2_assets.exports.document import Document, Segment
 from sam2_assets.exports.documents import Documents
@@ -107,6 +108,9 @@ class _Export:
         data = self.picture_bytes(index)
         return decode_picture(data, self.layout.pictures[index], self.document.width, self.document.height)
 
+    def pixels_exchanged(self, index: int) -> Pixels:
+        return exchanged(self.pixels(index))
+
     def original_pictures(self) -> Iterator[tuple[int, bytes, str]]:
         """Index, bytes and suffix of every picture of an annotated frame, checked."""
         for index in self.pictured:
@@ -190,6 +194,10 @@ def _import(
     samples = sample_frames(document, export.pictured, export.pixels, settings.evidence_frames)
     verdict = judge(document, samples, has_pictures=bool(export.pictured))
     warnings += verdict.warnings
+    load = export.pixels
+    if verdict.exchanged:
+        samples = [exchanged_sample(sample) for sample in samples]
+        load = export.pixels_exchanged
     objects = objects_table(
         document, verdict.order, settings.label_map, settings.max_mask_bytes, corners=verdict.corners
     )
@@ -203,9 +211,11 @@ def _import(
                 verdict.order,
                 verdict.pictures,
                 pictured=export.pictured,
-                load=export.pixels,
+                load=load,
                 settings=settings,
             )
+    if source is not None and source.exchanged:
+        warnings.append("pictures: red and blue are exchanged, as the source video shows; its frames are used")
     if source is not None and not source.agreement:
         warnings.append("source video: no unpainted picture to compare with; only its size and length were checked")
     if export.stray:
@@ -347,12 +357,14 @@ def _appearance(
                 remedy="The archive is damaged or mixed up: export again.",
                 file=pictures[index].name,
             )
+        if verdict.exchanged and origin is not ImageOrigin.SOURCE_VIDEO:
+            pixels = pixels[..., ::-1]
         painted = None
         if origin is ImageOrigin.EXPORT_OVERLAY and records[index].objects:
             frame = look_at(document, records[index], None)
             masks = frame.masks(frame.orders(verdict.order), document.width, document.height)
             painted = painted_region(records[index], masks)
-        found[str(index)] = cells(np.asarray(pixels, np.uint8), painted)
+        found[str(index)] = cells(np.ascontiguousarray(pixels, np.uint8), painted)
     return found
 
 

@@ -60,18 +60,27 @@ class Agreement:
         return self.agreeing / self.pixels if self.pixels else None
 
 
-def contour_agreement(picture: Pixels, masks: Sequence[Mask], against: Sequence[Mask] | None = None) -> Agreement:
+def contour_agreement(
+    picture: Pixels, masks: Sequence[Mask], against: Sequence[Mask] | None = None, *, inside: bool = False
+) -> Agreement:
     """Compare a picture with the contours the exporter would have drawn.
 
     Args:
         picture: ``(height, width, 3)`` blue, green, red.
         masks: the frame's masks, enlarged to ``(height, width)``, in the document's order.
         against: another reading of the same masks; contour pixels that both share tell nothing and are left out.
+        inside: only the half of each contour that lies on the object itself; the other half lies on what is behind it.
     """
+    window = _window(masks)
+    if window is None:
+        return Agreement(0, 0)
+    top = window[0].start
+    picture = picture[window]
     expected = np.zeros(picture.shape, np.float32)
     telling = np.zeros(picture.shape[:2], bool)
     tints = np.zeros(picture.shape[:2], np.uint8)
-    for k, mask in enumerate(masks):
+    for k, whole in enumerate(masks):
+        mask = np.ascontiguousarray(whole[window])
         colour = np.array(PALETTE[k % len(PALETTE)], np.float32)
         tinted = telling & (mask > 0)
         expected[tinted] = np.minimum(expected[tinted] + _TINT * colour, 255)
@@ -79,14 +88,29 @@ def contour_agreement(picture: Pixels, masks: Sequence[Mask], against: Sequence[
         line = _contour(mask)
         expected[line] = colour
         tints[line] = 0
-        telling[line] = True
-        _ignore_label_rows(telling, line, mask)
+        telling[line] = mask[line] > 0 if inside else True
+        _ignore_label_rows(telling, line, mask, top)
         if against is not None:
-            telling[line & _contour(against[k])] = False
+            # not cut before: cutting would make outlines of holes
+            telling[line & _contour(against[k])[window]] = False
     # two tints over a contour come close to white, which clean pictures have too
     telling &= tints < 2
     distance = np.abs(picture[telling] - expected[telling]).max(axis=1, initial=0)
     return Agreement(int((distance <= _TOLERANCE).sum()), int(telling.sum()))
+
+
+def _window(masks: Sequence[Mask]) -> tuple[slice, slice] | None:
+    """Rows and columns in which all contours lie: looking at the rest of the picture takes most of the time."""
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in map(cv2.boundingRect, masks) if w]
+    if not boxes:
+        return None
+    height, width = masks[0].shape
+    left, top, right, bottom = np.array(boxes).T
+    room = 2 * _CONTOUR
+    return (
+        slice(max(0, int(top.min()) - room), min(height, int(bottom.max()) + room)),
+        slice(max(0, int(left.min()) - room), min(width, int(right.max()) + room)),
+    )
 
 
 def chance_agreement(picture: Pixels, masks: Sequence[Mask]) -> Agreement:
@@ -101,11 +125,14 @@ def chance_agreement(picture: Pixels, masks: Sequence[Mask]) -> Agreement:
     return found
 
 
-def _ignore_label_rows(telling: npt.NDArray[np.bool_], line: npt.NDArray[np.bool_], mask: Mask) -> None:
-    """Leave out the contour at the top of the picture if the label box, pushed down from the edge, lies on it."""
+def _ignore_label_rows(telling: npt.NDArray[np.bool_], line: npt.NDArray[np.bool_], mask: Mask, top: int) -> None:
+    """Leave out the contour at the top of the picture if the label box, pushed down from the edge, lies on it.
+
+    The first row of ``mask`` is row ``top`` of the picture.
+    """
     _, y, _, _ = cv2.boundingRect(mask)
-    if y < _FONT + _LABEL_GAP:
-        rows = slice(0, _FONT + _MARGIN)
+    if top + y < _FONT + _LABEL_GAP:
+        rows = slice(0, max(0, _FONT + _MARGIN - top))
         telling[rows] &= ~line[rows]
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sam2_assets.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
+Short = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
@@ -97,8 +98,12 @@ def cut_at_lines(lengths: Ints, along: int, ends: Ints, lines: Ints) -> int:
         if run % 2 == 0:
             cell += left
             if cell >= along:
-                line += cell // along
-                cell %= along
+                # nearly always the next line: dividing takes longer than all the rest
+                cell -= along
+                line += 1
+                if cell >= along:
+                    line += cell // along
+                    cell %= along
             continue
         while left > 0:
             stop = min(cell + left, along)
@@ -136,14 +141,16 @@ def _box_and_area(ends: Ints, lines: Ints, along: Ints, across: Ints, box: Float
 
 
 @compiled
-def _changes_between_lines(ends: Ints, lines: Ints, changes: Ints, per_place: Ints) -> int:
+def _changes_between_lines(ends: Ints, lines: Ints, changes: Ints, per_place: Ints, low: int) -> int:
     """Where a line differs from the line before, for all lines of one mask and the empty one after the last.
 
     Args:
         ends: of the mask's intervals.
         lines: of the mask's intervals, at least one.
         changes: filled with line, first place, one past the last place, three numbers a stretch.
-        per_place: zeros, ``(along + 1,)``; filled with the number of changes at each place of a line.
+        per_place: zeros, one for each place of a line from ``low`` on to one past the last that is set; filled with the
+            number of changes there.
+        low: the first place of a line that is set in any of them.
 
     Returns:
         The number of stretches.
@@ -154,6 +161,17 @@ def _changes_between_lines(ends: Ints, lines: Ints, changes: Ints, per_place: In
         while after < 2 * len(lines) and lines[after // 2] == line:
             after += 2
         i, j = before, here
+        if here == before + 2 and after == here + 2 and ends[i] <= ends[j + 1] and ends[j] <= ends[i + 1]:
+            # one interval on either line, as nearly everywhere: without a branch, since no processor foresees which
+            # end comes first; a stretch of no places is overwritten by the next
+            for side in range(2):
+                low_end, high_end = min(ends[i + side], ends[j + side]), max(ends[i + side], ends[j + side])
+                changes[3 * count], changes[3 * count + 1], changes[3 * count + 2] = line, low_end, high_end
+                per_place[low_end - low] += 1
+                per_place[high_end - low] -= 1
+                count += 1 if high_end > low_end else 0
+            before, here = here, after
+            continue
         begin = np.int64(-1)
         while i < here or j < after:
             if i < here and j < after and ends[i] == ends[j]:
@@ -170,8 +188,8 @@ def _changes_between_lines(ends: Ints, lines: Ints, changes: Ints, per_place: In
                 begin = place
             else:
                 changes[3 * count], changes[3 * count + 1], changes[3 * count + 2] = line, begin, place
-                per_place[begin] += 1
-                per_place[place] -= 1
+                per_place[begin - low] += 1
+                per_place[place - low] -= 1
                 count += 1
                 begin = np.int64(-1)
         before, here = here, after
@@ -183,26 +201,39 @@ def _changes_between_lines(ends: Ints, lines: Ints, changes: Ints, per_place: In
 
 
 @compiled
-def _runs_across(changes: Ints, count: int, per_place: Ints, across: int, cells: int, runs: Ints) -> int:
+def _runs_across(
+    changes: Ints, count: int, per_place: Ints, low: int, across: int, cells: int, at: Short, runs: Ints
+) -> int:
     """Fill ``runs`` with the run lengths of the mask walked across its lines; returns how many.
 
-    ``per_place`` is used up.
+    ``per_place``, of places from ``low`` on, is used up. ``at`` has room for all changes.
     """
     total = np.int64(0)
     for place in range(len(per_place)):
         total, per_place[place] = total + per_place[place], total
-    at = np.empty(total, np.int32)
     for k in range(count):
-        for place in range(changes[3 * k + 1], changes[3 * k + 2]):
+        for place in range(changes[3 * k + 1] - low, changes[3 * k + 2] - low):
             at[per_place[place]] = changes[3 * k]
             per_place[place] += 1
     # the changes of a place now end where per_place says; those of the next begin there
     n = begin = 0
     last = np.int64(0)  # the newest change that is certain
+    if changes[3 * count - 3] < across:
+        # nothing is set on the last line: no change lies where the next place begins
+        for place in range(len(per_place) - 1):
+            first = (low + place) * across
+            for k in range(begin, per_place[place]):
+                change = first + at[k]
+                runs[n] = change - last
+                last = change
+                n += 1
+            begin = per_place[place]
+        runs[n] = cells - last
+        return n + 1
     pending = np.int64(-1)  # a change that one at the same cell would undo
     for place in range(len(per_place) - 1):
         for k in range(begin, per_place[place]):
-            change = place * across + at[k]
+            change = (low + place) * across + at[k]
             if change == pending:
                 pending = np.int64(-1)
                 continue
@@ -288,6 +319,8 @@ def measure_masks(
     lines = np.empty(most + cells_across, np.int64)
     changes = np.empty(6 * (most + cells_across), np.int64)
     runs = np.empty(most + 2, np.int64)
+    at_lines = np.empty(most + 2, np.int32)
+    places = np.zeros(cells_along + 1, np.int64)
     boxes = np.zeros((masks, 4), np.float64)
     areas = np.zeros(masks, np.float64)
     text = np.empty(2 * room + 64, np.uint8)
@@ -297,12 +330,18 @@ def measure_masks(
         count = cut_at_lines(own, cells_along, ends, lines)
         areas[mask] = _box_and_area(ends[: 2 * count], lines[:count], along, across, boxes[mask])
         if row_major and count:
-            per_place = np.zeros(cells_along + 1, np.int64)
-            stretches = _changes_between_lines(ends[: 2 * count], lines[:count], changes, per_place)
+            low, high = ends[0], ends[1]
+            for i in range(1, count):
+                low, high = min(low, ends[2 * i]), max(high, ends[2 * i + 1])
+            # most masks cover a small part of a line: nothing is done for the rest of it
+            per_place = places[low : high + 1]
+            per_place[:] = 0
+            stretches = _changes_between_lines(ends[: 2 * count], lines[:count], changes, per_place, low)
             needed = per_place.sum() + 2
             if needed > len(runs):
                 runs = np.empty(2 * needed, np.int64)
-            n = _runs_across(changes, stretches, per_place, cells_across, cells, runs)
+                at_lines = np.empty(2 * needed, np.int32)
+            n = _runs_across(changes, stretches, per_place, low, cells_across, cells, at_lines, runs)
         else:
             n = _merged_runs(own, cells, runs)
         at = offsets[mask]

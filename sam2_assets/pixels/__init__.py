@@ -1,6 +1,6 @@
 """What the pictures themselves show: measures, perceptual hashes, and the one pass that reads every picture once."""
 
-from sam2_assets.pixels.measures import Measures, measure_picture
+from sam2_assets.pixels.measures import Measures, measure_picture, wrapped_share
 from sam2_assets.pixels.perceptual import HASH_BITS, as_integers, hamming, perceptual_hash
 from sam2_assets.pixels.survey import PICTURES_FILE, Pictures, Progress, Survey, now_and_then, survey
 
@@ -17,4 +17,5 @@ __all__ = [
     "now_and_then",
     "perceptual_hash",
     "survey",
+    "wrapped_share",
 ]

@@ -118,7 +118,7 @@ def measure_picture(path: Path) -> tuple[Measures, Thumbnail | None]:
         shadow_share=float(counts[: _SHADOW + 1].sum() / levels.size),
         highlight_share=float(counts[_HIGHLIGHT:].sum() / levels.size),
         blur=max(_blur(levels, axis) for axis in (0, 1)),
-        wrapped_share=_wrapped_share(colours),
+        wrapped_share=_leaps(colours),
         phash=perceptual_hash(thumbnail),
     )
     return measured, np.asarray(thumbnail, np.int16)
@@ -167,8 +167,13 @@ def _neighbours(values: cv2.typing.MatLike, axis: int) -> tuple[cv2.typing.MatLi
     return (values[1:], values[:-1]) if axis == 0 else (values[:, 1:], values[:, :-1])
 
 
-def _wrapped_share(colours: Image.Image) -> float:
-    """See ``Measures``; rows are sampled, because they must be looked at in full resolution."""
+def wrapped_share(pixels: NDArray[np.uint8]) -> float:
+    """The measure of that name of ``(height, width, 3)`` pixels, in either order of the channels."""
+    return _leaps(Image.fromarray(pixels))
+
+
+def _leaps(colours: Image.Image) -> float:
+    """See ``wrapped_share`` of ``Measures``; rows are sampled, because they must be looked at in full resolution."""
     if colours.width <= _LEAP_ACROSS:
         return 0.0
     rows = np.asarray(colours.resize((colours.width, min(_ROWS, colours.height)), Image.Resampling.NEAREST), np.int16)

@@ -14,6 +14,7 @@ import pandera.errors
 import pandera.pandas as pa
 
 from sam2_assets.errors import DatasetError
+from sam2_assets.exports.evidence import CHANNELS, EXCHANGED
 from sam2_assets.pixels import PICTURES_FILE, survey
 from sam2_assets.quality.rows import cells, rows
 from sam2_assets.quality.runs import measure_all
@@ -252,6 +253,19 @@ class Context:
         """
         stated = self.import_record.get("stated")
         return stated if isinstance(stated, dict) else {}
+
+    @property
+    def channels_exchanged(self) -> bool:
+        """Whether the import found red and blue exchanged in the export's own pictures.
+
+        Raises:
+            DatasetError: ``import_record_unreadable``.
+        """
+        decisions = self.import_record.get("decisions")
+        return isinstance(decisions, list) and any(
+            isinstance(each, dict) and (each.get("what"), each.get("choice")) == (CHANNELS, EXCHANGED)
+            for each in decisions
+        )
 
     @cached_property
     def import_record(self) -> dict[str, Any]:

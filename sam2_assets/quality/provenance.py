@@ -28,6 +28,8 @@ _CHOICE = {
 }
 _MOST_LETTERS = 300
 _MOST_EXAMPLES = 3
+_WORTH_SAYING = 0.1
+"""Share of the outline pixels that have the expected colour by chance; less changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,15 @@ def _mask_order(choice: str, evidence: Mapping[str, Any]) -> str:
     if evidence.get("basis") != "overlay" or not isinstance(agreement, Mapping) or choice not in agreement:
         return ""
     others = [share for order, share in agreement.items() if order != choice]
+    beyond = evidence.get("overlay_beyond_chance")
+    by_chance = (
+        f" Chance explains all but {beyond[choice]:.1%}."
+        if isinstance(beyond, Mapping) and agreement[choice] - beyond.get(choice, 0.0) >= _WORTH_SAYING
+        else ""
+    )
     return (
         f"Read this way, {agreement[choice]:.1%} of {evidence.get('contour_pixels', 0):,} outline pixels have the "
-        f"colour that the exporter paints there; read the other way, {max(others, default=0.0):.1%}."
+        f"colour that the exporter paints there; read the other way, {max(others, default=0.0):.1%}.{by_chance}"
     )
 
 
@@ -127,9 +135,15 @@ def _outlines(evidence: Mapping[str, Any]) -> str:
     shares = [share for share in measured if isinstance(share, int | float)]  # a frame without an outline has none
     if not shares:
         return ""
+    doubtful = sum("chance" in frame for frame in found.values() if isinstance(frame, Mapping))
+    doubt = (
+        f" In {doubtful} that left a doubt: outlines moved aside and the outlines' inner halves decided."
+        if doubtful
+        else ""
+    )
     return (
         f"In {len(shares)} sampled frames, {min(shares):.1%} to {max(shares):.1%} of the outline pixels have the "
-        f"colour that the exporter paints there; below {evidence['clean_below']:.0%} they count as clean."
+        f"colour that the exporter paints there; below {evidence['clean_below']:.0%} they count as clean.{doubt}"
     )
 
 

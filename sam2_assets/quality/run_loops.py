@@ -70,12 +70,17 @@ def measure_texts(
                     top, bottom = np.int64(0), np.int64(rows)
                 else:
                     bottom = max(bottom, stop)
-                right = max(right, column + (stop - 1) // rows + np.int64(1))
+                # dividing takes longer than all the rest, and few runs go on in another column
+                further = (stop - 1) // rows if stop > rows else np.int64(0)
+                right = max(right, column + further + np.int64(1))
             if good:
                 row += run
                 if row >= rows:
-                    column += row // rows
-                    row %= rows
+                    row -= rows
+                    column += 1
+                    if row >= rows:
+                        column += row // rows
+                        row %= rows
                 if count % 2 == 1 and run > 0:
                     shown += across[column] * height
                     if row:

@@ -49,21 +49,47 @@ def _intervals(data: Bytes, at: int, end: int, ends: Ints) -> int:
 
 
 @compiled
-def _vertical(ends: Ints, count: int, rows: int, column: Ints, top: Ints, bottom: Ints) -> int:
-    """Cut intervals at the ends of columns; returns how many vertical runs there are."""
-    n = 0
-    for k in range(count):
-        start, stop = ends[2 * k], ends[2 * k + 1]
-        here = start // rows
-        low = start - here * rows
-        left = stop - start
-        while left > 0:
-            high = min(low + left, rows)
-            column[n], top[n], bottom[n] = here, low, high
-            n += 1
-            left -= high - low
-            here += 1
-            low = np.int64(0)
+def _vertical(data: Bytes, at: int, end: int, rows: int, column: Ints, top: Ints, bottom: Ints) -> int:
+    """Cut the set cells of the sound text ``data[at:end]`` into vertical runs; returns how many there are."""
+    before = older = here = row = np.int64(0)
+    height = np.int64(rows)
+    count = n = 0
+    while at < end:
+        number = shift = np.int64(0)
+        more = True
+        while more:
+            bits = np.int64(data[at]) - 48
+            number |= (bits & 0x1F) << shift
+            shift += 5
+            more = bits & 0x20 != 0
+            if not more and bits & 0x10:
+                number -= np.int64(1) << shift
+            at += 1
+        run = number + older if count > 2 else number
+        older, before = before, run
+        if count % 2 == 1:
+            while run > 0:
+                high = min(row + run, height)
+                run -= high - row
+                if n and column[n - 1] == here and bottom[n - 1] == row:
+                    bottom[n - 1] = high
+                else:
+                    column[n], top[n], bottom[n] = here, row, high
+                    n += 1
+                row = high
+                if row == height:
+                    row = np.int64(0)
+                    here += 1
+        else:
+            row += run
+            if row >= height:
+                # nearly always the next column: dividing takes longer than all the rest
+                row -= height
+                here += 1
+                if row >= height:
+                    here += row // height
+                    row %= height
+        count += 1
     return n
 
 
@@ -119,38 +145,62 @@ def _root(parent: Ints, k: int) -> int:
 
 
 @compiled
-def _join_neighbours(column: Ints, top: Ints, bottom: Ints, n: int, parent: Ints) -> None:
-    """Fill ``parent``: runs of neighbouring columns that share a row or a corner get the first of them as root."""
-    for k in range(n):
-        parent[k] = k
-    before = here = 0
+def _outline_and_joins(column: Ints, top: Ints, bottom: Ints, n: int, parent: Ints, result: Ints) -> None:
+    """The perimeter as of ``_outline``, and what is joined to what.
+
+    Args:
+        column: of the runs.
+        top: of the runs.
+        bottom: of the runs.
+        n: number of runs.
+        parent: filled: runs of neighbouring columns that share a row or a corner get the first of them as root.
+        result: the first number is filled with the perimeter, the third with the number of pieces, the fifth with that
+            of cells.
+    """
+    cells = beside = np.int64(0)
+    pieces = n
+    before = here = 0  # the runs of the column before begin, and end
     k = 0
     while k < n:
         after = k
         while after < n and column[after] == column[k]:
+            cells += bottom[after] - top[after]
+            parent[after] = after
             after += 1
         if here > before and column[before] == column[k] - 1:
             i, j = before, k
             while i < here and j < after:
-                if top[i] <= bottom[j] and top[j] <= bottom[i]:
+                shared = min(bottom[i], bottom[j]) - max(top[i], top[j])
+                if shared >= 0:
+                    beside += shared
                     a, b = _root(parent, i), _root(parent, j)
-                    parent[max(a, b)] = min(a, b)
+                    if a != b:
+                        parent[max(a, b)] = min(a, b)
+                        pieces -= 1
                 if bottom[i] <= bottom[j]:
                     i += 1
                 else:
                     j += 1
         before, here = k, after
         k = after
+    result[0], result[2], result[4] = 2 * n + 2 * (cells - beside), pieces, cells
 
 
 @compiled
 def _pieces(
     column: Ints, top: Ints, bottom: Ints, n: int, parent: Ints, facts: Ints, crumb_cells: float, result: Ints
 ) -> None:
-    """Fill in ``result`` from the third number on (see ``measure_outlines``).
+    """Fill in ``result`` from the fourth number on (see ``measure_outlines``), but for the fifth.
 
     Args:
+        column: of the runs.
+        top: of the runs.
+        bottom: of the runs.
+        n: number of runs.
+        parent: as of ``_outline_and_joins``.
         facts: room for five numbers a run: cells, and first and last column and row of the piece whose root it is.
+        crumb_cells: a piece with fewer cells is a crumb.
+        result: of the mask.
     """
     for k in range(n):
         facts[5 * k] = 0
@@ -163,21 +213,19 @@ def _pieces(
             facts[at + 1], facts[at + 2] = min(facts[at + 1], column[k]), min(facts[at + 2], top[k])
             facts[at + 3], facts[at + 4] = max(facts[at + 3], column[k] + 1), max(facts[at + 4], bottom[k])
         facts[at] += bottom[k] - top[k]
-    pieces = crumbs = total = np.int64(0)
+    crumbs = np.int64(0)
     largest = second = -1
     for k in range(n):
         if parent[k] != k:
             continue
         cells = facts[5 * k]
-        pieces += 1
-        total += cells
         if cells < crumb_cells:
             crumbs += 1
         if largest < 0 or cells > facts[5 * largest]:
             largest, second = k, largest
         elif second < 0 or cells > facts[5 * second]:
             second = k
-    result[2], result[3], result[4] = pieces, crumbs, total
+    result[3] = crumbs
     if second >= 0:
         a, b = 5 * largest, 5 * second
         result[5] = facts[b]
@@ -207,18 +255,19 @@ def measure_outlines(
         longest = max(longest, offsets[which[k] + 1] - offsets[which[k]])
     # every second run is set, a character is at least one run, and each column's end cuts at most one run
     most = longest // 2 + 1 + columns
-    ends = np.empty(longest + 2, np.int64)
     column, top, bottom = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     across, low, high = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     parent, facts = np.empty(most, np.int64), np.empty(5 * most, np.int64)
     for k in range(len(which)):
-        count = _intervals(data, offsets[which[k]], offsets[which[k] + 1], ends)
-        n = _vertical(ends, count, rows, column, top, bottom)
-        results[k, 0] = _outline(column, top, bottom, n)
+        result = results[k]
+        n = _vertical(data, offsets[which[k]], offsets[which[k] + 1], rows, column, top, bottom)
+        _outline_and_joins(column, top, bottom, n, parent, result)
         sampled = _every_second(column, top, bottom, n, across, low, high)
-        results[k, 1] = _outline(across, low, high, sampled)
-        _join_neighbours(column, top, bottom, n, parent)
-        _pieces(column, top, bottom, n, parent, facts, crumb_cells, results[k])
+        result[1] = _outline(across, low, high, sampled)
+        if result[2] == 1:
+            result[3] = result[4] < crumb_cells
+        else:
+            _pieces(column, top, bottom, n, parent, facts, crumb_cells, result)
 
 
 @compiled

@@ -185,6 +185,40 @@ def test_painted_and_clean_pictures_are_told_apart(read: Reader) -> None:
     assert origins(demo_export(paint=False), read) == {ImageOrigin.EXPORT_CLEAN}
 
 
+def before_green(*, paint: bool, objects: int) -> Export:
+    """An export of a film in front of a green screen, whose green is that of the first object's contour."""
+    export = demo_export()
+    for frame in export.document["annotations"]:
+        index = frame["frame_index"]
+        masks = truth(index)[:objects]
+        del frame["objects"][objects:]
+        picture = np.full((HEIGHT, WIDTH, 3), (0, 255, 0), np.uint8)
+        for mask in map(enlarge, masks):
+            picture[mask > 0] = scene(index)[mask > 0]
+        labels = [record["label"] for record in frame["objects"]]
+        name = f"images/frame_{index:06d}.png"
+        export.pictures[name] = png(painted(picture, masks, labels) if paint else picture)
+    return export
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+@pytest.mark.parametrize("paint", [True, False])
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_contours_that_lie_on_a_green_screen_by_chance_are_no_evidence(
+    read: Reader, order: str, paint: bool, objects: int
+) -> None:
+    export = before_green(paint=paint, objects=objects)
+    for frame in export.document["annotations"]:
+        for record, mask in zip(frame["objects"], truth(frame["frame_index"]), strict=False):
+            record["mask_rle"] = text(enlarge(mask), order)
+    imported = read(export)
+    assert imported.decision("mask_order")["choice"] == order
+    assert imported.decision("mask_order")["evidence"]["basis"] == ("overlay" if paint else "line coherence")
+    origin = ImageOrigin.EXPORT_OVERLAY if paint else ImageOrigin.EXPORT_CLEAN
+    assert set(imported.tables.frames["image_origin"]) == {origin}
+    assert_boxes_are_true(imported)
+
+
 def test_one_painted_picture_among_clean_ones_makes_all_suspect(read: Reader) -> None:
     export = demo_export(paint=False)
     export.pictures["images/frame_000006.png"] = demo_export().pictures["images/frame_000006.png"]

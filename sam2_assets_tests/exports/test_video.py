@@ -10,7 +10,16 @@ import pytest
 
 from sam2_assets.tables import ImageOrigin
 from sam2_assets_tests.exports.conftest import Reader
-from sam2_assets_tests.exports.export_builder import TOTAL, demo_export, painted, png, scene, truth, write_video
+from sam2_assets_tests.exports.export_builder import (
+    TOTAL,
+    Export,
+    demo_export,
+    painted,
+    png,
+    scene,
+    truth,
+    write_video,
+)
 
 
 @pytest.fixture
@@ -56,6 +65,33 @@ def test_another_video_of_the_same_size_and_length_is_refused_by_its_pixels(read
     error = read.refused(demo_export(), video=video)
     assert (error.code, error.file, error.field) == ("video_mismatch", "other.mp4", "pixels")
     assert "0.9 must lie within 16 levels" in str(error)
+
+
+def exchange_colours(export: Export) -> Export:
+    for name, data in export.pictures.items():
+        export.pictures[name] = png(cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1])
+    return export
+
+
+@pytest.mark.parametrize("paint", [True, False])
+def test_pictures_with_red_and_blue_exchanged_are_known_by_the_video(read: Reader, video: Path, paint: bool) -> None:
+    """Painted ones by their contours already; of clean ones nothing but the video can tell."""
+    imported = read(exchange_colours(demo_export(paint=paint)), video=video)
+    assert set(imported.tables.frames["image_origin"]) == {ImageOrigin.SOURCE_VIDEO}
+    assert min(imported.record["source_video"]["agreement"].values()) > 0.95
+    assert any("red and blue are exchanged" in warning for warning in imported.summary.warnings)
+    assert imported.record["source_video"].get("pictures") == (None if paint else "red and blue exchanged")
+    assert not any("exchanged" in warning for warning in read(demo_export(paint=paint), video=video).summary.warnings)
+
+
+def test_pictures_of_a_networks_numbers_are_not_held_against_the_video(read: Reader, video: Path) -> None:
+    export = demo_export(paint=False)
+    for name, data in export.pictures.items():
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), 1).astype(float) / 255
+        export.pictures[name] = png(((pixels - 0.45) / 0.225 * 255).astype(np.int64).astype(np.uint8))
+    imported = read(export, video=video)
+    assert set(imported.tables.frames["image_origin"]) == {ImageOrigin.SOURCE_VIDEO}
+    assert any("only its size and length were checked" in warning for warning in imported.summary.warnings)
 
 
 def test_a_video_that_is_one_frame_late_is_refused(read: Reader, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from sam2_assets.errors import ExportError
+from sam2_assets.exports.colours import comparable, exchanged_sample
 from sam2_assets.exports.document import Document, Order
 from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.sampling import SampledFrame, look_at
@@ -86,7 +87,9 @@ class _Match:
         load: Callable[[int], Pixels],
         settings: ImportSettings,
     ) -> None:
-        self.survey, self.document, self.samples = survey, document, samples
+        self.survey, self.document = survey, document
+        self.samples = [comparable(sample) for sample in samples]
+        self.exchanged = False
         self.unstated, self.pictures, self.pictured, self.load = unstated, pictures, pictured, load
         self.path = survey.stream.path
         self.size = document.width, document.height
@@ -94,8 +97,7 @@ class _Match:
         stated = settings.video_seek_s
         self.stated = None if stated is None else round(stated * STEPS)
         self.indices = np.array([frame.frame_index for frame in document.frames], np.int64)
-        prepared = (reference(sample, unstated, pictures) for sample in samples)
-        self.references = [each for each in prepared if each is not None]
+        self.references = self._references(self.samples)
 
     def found(self) -> SourceVideo:
         """The agreeing video, the demo's own file before the upload."""
@@ -170,8 +172,10 @@ class _Match:
 
     def _prepare(self, indices: Sequence[int]) -> list[Reference]:
         records = {frame.frame_index: frame for frame in self.document.frames}
-        looked_at = (look_at(self.document, records[index], self.load) for index in indices)
-        prepared = (reference(sample, self.unstated, self.pictures) for sample in looked_at)
+        return self._references(comparable(look_at(self.document, records[index], self.load)) for index in indices)
+
+    def _references(self, samples: Iterable[SampledFrame]) -> list[Reference]:
+        prepared = (reference(sample, self.unstated, self.pictures) for sample in samples)
         return [each for each in prepared if each is not None]
 
     def _agreement(
@@ -183,12 +187,21 @@ class _Match:
             if sample.picture is not None:
                 by_number.setdefault(numbers[sample.record.frame_index], []).append(sample)
         shares: dict[int, float] = {}
+        if_exchanged: dict[int, float] = {}
         for each in read_numbers(self.survey.stream, by_number, self.survey.ticks(), timed=self.survey.timed):
             pixels = each.pixels(*self.size, turned=turned)
             for sample in by_number[each.number]:
                 share = agreement(sample, pixels, self.unstated, self.pictures, smoothed=smoothed)
                 if share is not None:
                     shares[sample.record.frame_index] = round(share, 4)
+                if share is not None and not smoothed:
+                    other = exchanged_sample(sample)
+                    found = agreement(other, pixels, self.unstated, self.pictures, smoothed=smoothed)
+                    if_exchanged[sample.record.frame_index] = round(found or 0.0, 4)
+        if if_exchanged and min(shares.values()) < LEAST_AGREEMENT <= min(if_exchanged.values()):
+            # what was searched for by brightness does not come here: exchanged colours have another brightness
+            self.exchanged, shares = True, if_exchanged
+            self.references = self._references(map(exchanged_sample, self.samples))
         if shares and min(shares.values()) < LEAST_AGREEMENT:
             where = "" if seek is None else f", at the best place found ({seek / STEPS:g} s)"
             levels = f"{SMOOTH_TOLERANCE} levels (smoothed)" if smoothed else f"{TOLERANCE} levels"
@@ -228,4 +241,5 @@ class _Match:
             seek_s=None if seek is None else seek / STEPS,
             ticks=ticks,
             timed=survey.timed,
+            exchanged=self.exchanged,
         )

@@ -40,6 +40,7 @@ class SourceVideo:
         seek_s: where the cut begins; None for the demo's own file.
         ticks: time stamp of every decoded frame.
         timed: whether the file states them.
+        exchanged: whether the pictures agree with it only once their red and blue are exchanged.
     """
 
     stream: Stream
@@ -58,6 +59,7 @@ class SourceVideo:
     seek_s: float | None
     ticks: np.ndarray = field(repr=False)
     timed: bool
+    exchanged: bool = False
 
     @property
     def path(self) -> Path:
@@ -81,6 +83,8 @@ class SourceVideo:
             "agreement_tolerance": SMOOTH_TOLERANCE if upload else TOLERANCE,
             "agreement_needed": LEAST_AGREEMENT,
         }
+        if self.exchanged:
+            record["pictures"] = "red and blue exchanged"
         if upload:
             record["clock"] = {"fps": self.fps, "seek_s": self.seek_s, "rounding": "FFmpeg fps filter, nearest"}
             record["mapping"] = {

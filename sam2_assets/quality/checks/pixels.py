@@ -12,6 +12,7 @@ from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity, Stage
 from sam2_assets.quality.rows import rows
+from sam2_assets.tables import ImageOrigin
 
 _GIVE_VIDEO = "Put the source video beside the export (same name, a video suffix) and import again."
 _LEAVE_OUT = "Look at these frames; if a person could not see the objects in them, delete their annotations and export."
@@ -35,6 +36,10 @@ def _false_colours(context: Context) -> Iterator[Finding]:
             row.frame_index,
             value=row.wrapped_share,
         )
+    if context.channels_exchanged:
+        own = context.frames["has_picture"] & (context.frames["image_origin"] != str(ImageOrigin.SOURCE_VIDEO))
+        for row in rows(context.frames[own]):
+            yield Finding(f"frame {row.frame_index}: red and blue are exchanged in {row.image}", row.frame_index)
 
 
 def _is_black(context: Context) -> pd.Series:
@@ -162,7 +167,8 @@ CHECKS = (
         id="false_colours",
         severity=Severity.ERROR,
         gates=Stage.TRAINING_PLAN,
-        meaning="Pictures with colours that overflowed: an early exporter drew them on numbers meant for a network.",
+        meaning="Pictures with colours that overflowed (an early exporter drew them on numbers meant for a network), "
+        "or with red and blue exchanged, as painted contours tell.",
         remedy=_GIVE_VIDEO,
         measure=_false_colours,
         threshold="max_wrapped_share",

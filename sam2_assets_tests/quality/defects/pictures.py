@@ -104,17 +104,27 @@ def _poster(pixels: Pixels) -> Pixels:
     return np.asarray(np.where(_garish(pixels) > 127, 255, 0), np.uint8)
 
 
-def _poster_with_contours(export: CleanExport) -> None:
-    """The same, with the contour of one of its objects painted in as the demo does, and no others."""
-    masks = [export.mask(position, 0) for position in range(24)]
-    places = [[each["object_id"] for each in export.objects(position)].index(0) for position in range(24)]
-    _as_png(range(24), _poster)(export)
-    for position, (mask, place) in enumerate(zip(masks, places, strict=True)):
-        name = export.picture_name(position).replace(".jpg", ".png")
-        pixels = cv2.imdecode(np.frombuffer(export.pictures[name], np.uint8), cv2.IMREAD_COLOR)
-        outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(pixels, outlines, -1, PALETTE[place], 2)
-        export.pictures[name] = bytes(cv2.imencode(".png", pixels)[1].tobytes())
+def _with_contours(change: Callable[[Pixels], Pixels], *object_ids: int, exchanged: bool = False) -> Change:
+    """Contours of these objects painted into changed pictures, as the demo does; then red and blue exchanged."""
+
+    def changed(export: CleanExport) -> None:
+        _as_png(range(24), change)(export)
+        for position in range(24):
+            name = export.picture_name(position).replace(".jpg", ".png")
+            pixels = cv2.imdecode(np.frombuffer(export.pictures[name], np.uint8), cv2.IMREAD_COLOR)
+            for place, record in enumerate(export.objects(position)):
+                if record["object_id"] in object_ids:
+                    mask = export.mask(position, record["object_id"])
+                    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+                    cv2.drawContours(pixels, outlines, -1, PALETTE[place], 2)
+            pixels = pixels[..., ::-1] if exchanged else pixels
+            export.pictures[name] = bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+    return changed
+
+
+def _as_it_is(pixels: Pixels) -> Pixels:
+    return pixels
 
 
 def _frozen(*, masks_too: bool) -> Change:
@@ -234,8 +244,21 @@ DEFECTS = (
         Case("frames in garish colours", _as_png(range(24), _garish)),
     ),
     Defect(
+        "false_colours",
+        Case(
+            "red and blue are exchanged in painted pictures",
+            _with_contours(_as_it_is, 0, 1, 3, exchanged=True),
+            also=frozenset({"burnt_in_overlay"}),
+        ),
+        Case(
+            "painted pictures in their own colours",
+            _with_contours(_as_it_is, 0, 1, 3),
+            also=frozenset({"burnt_in_overlay"}),
+        ),
+    ),
+    Defect(
         "burnt_in_overlay",
-        Case("one object's contour is painted into pictures of pure colours", _poster_with_contours),
+        Case("one object's contour is painted into pictures of pure colours", _with_contours(_poster, 0)),
         Case("pictures of eight pure colours", _as_png(range(24), _poster)),
     ),
     Defect(
