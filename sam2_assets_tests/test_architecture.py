@@ -26,7 +26,7 @@ LAYERS = [
     {"inbox", "approvals", "notifications"},
     {"store"},
     {"workmirror"},
-    {"tables", "coordinates", "storage", "workarea", "errors", "compiled", "threads", "pixels"},
+    {"tables", "coordinates", "labels", "storage", "workarea", "errors", "compiled", "threads", "pixels"},
 ]
 SKIN = LAYERS[0] | LAYERS[1] | LAYERS[2]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from sam2_assets.instructions.settings import InstructionSettings
 from sam2_assets.instructions.shards import ShardWriter
 from sam2_assets.instructions.tasks import Earlier, Scene, check_tasks, converse
 from sam2_assets.instructions.views import check_formats, write_view
+from sam2_assets.labels import alike
 from sam2_assets.tables import FRAMES_FILE
 
 _SHORTEST_BEFORE_S = 0.5
@@ -70,7 +70,7 @@ class _Scenes:
     """
 
     def __init__(self, labels: Iterable[str], settings: InstructionSettings) -> None:
-        self._askable = sorted({*labels, *settings.other_labels})
+        self._alike = alike({*labels, *settings.other_labels})
         self._settings = settings
         self._before: deque[tuple[float, tuple[RowObject, ...]]] = deque()
 
@@ -82,21 +82,17 @@ class _Scenes:
         past = (Earlier(time_s - t, them) for t, them in reversed(before) if time_s - t >= _SHORTEST_BEFORE_S)
         earlier = next(past, None)
         before.append((time_s, objects))
-        # A label that differs from a shown one only in case or width would be answered wrongly with "none".
-        shown = {_compared(o.label) for o in objects}
+        # Whoever sees the cat, or two of them, could not answer "none" when asked for the Cat or for cats.
+        shown = frozenset().union(*(self._alike[o.label] for o in objects))
         return Scene(
             objects=objects,
             width=width,
             height=height,
-            absent=[label for label in self._askable if _compared(label) not in shown],
+            absent=sorted(self._alike.keys() - shown),
             earlier=earlier,
             none_share=settings.none_share,
             polygon_points=settings.polygon_points if settings.polygons else 0,
         )
-
-
-def _compared(label: str) -> str:
-    return unicodedata.normalize("NFKC", label).casefold()
 
 
 def _rows(

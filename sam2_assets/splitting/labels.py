@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sam2_assets.exports.labels import clean_text
-from sam2_assets.quality.checks.labels import plain_label, plurals
+from sam2_assets.labels import plain_label, plurals
 from sam2_assets.splitting.facts import Member
 
 

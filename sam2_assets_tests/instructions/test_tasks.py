@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sam2_assets.instructions.rows import Conversation
 from sam2_assets.instructions.sample import markers
 from sam2_assets.instructions.tasks import Earlier, Scene, converse
 from sam2_assets.instructions.tasks.referring import referents
+from sam2_assets.labels import alike
 from sam2_assets.tables import Tables
 from sam2_assets.training.answers import parse_answer
 from sam2_assets_tests.instructions.raw_builder import Shot, Thing, build_raw
@@ -66,7 +68,9 @@ def test_no_answer_says_what_the_tables_do_not_have(
     points = 24 if polygons else 0
     talks = ask(objects, EVERYTHING, frame, earlier=Earlier(0.5, before), polygon_points=points)
     asked = {talk.task for talk in talks}
-    assert asked >= {"detect", "main_object", "count", "locate", "describe", "segment"}
+    assert asked >= {"detect", "main_object", "count", "describe"}
+    if any(len(them) == 1 for them in alike(o.label for o in objects).values()):
+        assert asked >= {"locate", "segment"}
     for talk in talks:
         named = read_back(talk, objects, SIZE, languages())
         if talk.task == "detect":
@@ -106,10 +110,46 @@ def test_a_relation_means_one_object_and_no_other(objects: list[RowObject], fram
             beyond = {i: sign * (middles[i][axis] - middles[anchor][axis]) / SIZE[axis] for i in (index, *rivals)}
             assert beyond.pop(index) >= 0.05 - 1e-9
             assert all(distance <= -0.05 + 1e-9 for distance in beyond.values())
+            assert not beside(middles[index][axis], objects[anchor], axis)
+            assert not beside(middles[anchor][axis], objects[index], axis)
         else:
             assert rivals
             ahead = [sign * (middles[index][axis] - middles[i][axis]) / SIZE[axis] for i in rivals]
             assert min(ahead) >= 0.05 - 1e-9
+            ends = [
+                sorted(sign * edge for edge in edges(o, axis)) for o in (objects[index], *(objects[i] for i in rivals))
+            ]
+            assert all(ends[0][0] > begin and ends[0][1] > end for begin, end in ends[1:])
+
+
+def edges(found: RowObject, axis: int) -> tuple[float, float]:
+    return found.box[axis], found.box[axis] + found.box[axis + 2]
+
+
+def beside(place: float, found: RowObject, axis: int) -> bool:
+    low, high = edges(found, axis)
+    return low < place < high
+
+
+def test_what_spans_the_picture_is_neither_left_of_anything_nor_rightmost() -> None:
+    street, cart = thing(0, "street", (0, 8, 24, 4)), thing(1, "cart", (18, 7, 3, 3))
+    sides = {(index, relation) for index, relation, _ in referents(Scene([street, cart], *SIZE))}
+    assert not sides & {(0, "left_of"), (1, "right_of")}
+    near, wide = thing(0, "hedge", (10, 2, 4, 4)), thing(1, "hedge", (0, 8, 32, 4))
+    assert {r for _, r, _ in referents(Scene([near, wide], *SIZE))} == {"topmost", "bottommost", "largest", "smallest"}
+
+
+def test_no_label_is_asked_for_where_another_one_is_alike() -> None:
+    cat, cats = thing(0, "cat", (3, 3, 4, 4)), thing(1, "Cats", (12, 3, 4, 4))
+    both = [cat, cats, thing(2, "dog", (24, 3, 4, 4))]
+    for frame in range(20):
+        talks = ask(both, settings("locate", "segment", "refer", none_share=0.0), frame)
+        assert [talk.task for talk in talks][:2] == ["locate", "segment"]
+        assert all("dog" in talk.question for talk in talks[:2])
+        assert not any(re.search(r"\bcats?\b", talk.question, re.IGNORECASE) for talk in talks)
+    assert ask([cat, cats], settings("locate", "segment", "refer", none_share=0.0)) == []
+    (talk,) = ask([cat, cats], settings("locate", none_share=1.0), absent=["gull"])
+    assert (talk.answer, "gull" in talk.question) == ("none", True)
 
 
 def test_refer_and_track_are_left_out_where_their_answer_would_be_in_doubt() -> None:
@@ -152,16 +192,16 @@ def test_none_is_answered_about_absent_labels_at_the_chosen_rate() -> None:
 
 
 def test_only_labels_that_are_surely_not_shown_are_answered_with_none(tmp_path: Path) -> None:
-    """``Cat`` is not asked for where ``cat`` is shown: whoever sees the cat could not answer none."""
+    """``Cats`` is not asked for where ``cat`` is shown: whoever sees the cat could not answer none."""
     shots = [Shot(i * 6, [Thing(0, "cat", (2, 2, 5, 5))]) for i in range(20)]
-    shots += [Shot(200 + i, [Thing(0, "Cat", (2, 2, 5, 5)), Thing(1, "crate", (20, 20, 5, 5))]) for i in range(20)]
+    shots += [Shot(200 + i, [Thing(0, "Cats", (2, 2, 5, 5)), Thing(1, "crate", (20, 20, 5, 5))]) for i in range(20)]
     raw = build_raw(tmp_path / "raw", shots)
     summary = build_dataset(raw, tmp_path / "out", settings("locate", formats=[], none_share=1.0, other_labels=["yak"]))
     absent = Counter[str]()
     for row in read_rows(tmp_path / "out", pictures=False):
         (talk,) = row.conversations
         assert read_back(talk, row.objects, (row.width, row.height), ["en"]) == []
-        asked = {name for name in ("cat", "Cat", "crate", "yak") if f" {name}" in talk.question}
+        asked = {name for name in ("cat", "Cats", "crate", "yak") if re.search(rf" {name}\b", talk.question)}
         (name,) = asked
         absent[name] += 1
         assert (name == "yak") if row.frame_index >= 200 else (name in {"crate", "yak"})

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sam2_assets.instructions.language import Language
 from sam2_assets.instructions.rows import main_object
-from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, object_line
+from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, askable_labels, object_line
 
 
 def _detect(scene: Scene, language: Language, draws: Draws) -> Composed:
@@ -22,10 +22,13 @@ def _count(scene: Scene, language: Language, draws: Draws) -> Composed:
     return Composed("\n".join(f"{label}: {counts[label]}" for label in sorted(counts)))
 
 
-def _locate(scene: Scene, language: Language, draws: Draws) -> Composed:
+def _locate(scene: Scene, language: Language, draws: Draws) -> Composed | None:
     if scene.absent and draws.number("none") < scene.none_share:
         return Composed(language.none, {"label": draws.one_of(scene.absent, "absent")})
-    label = draws.one_of(sorted({o.label for o in scene.objects}), "label")
+    labels = askable_labels(scene)
+    if not labels:
+        return None
+    label = draws.one_of(labels, "label")
     lines = [object_line(scene.objects, i) for i, o in enumerate(scene.objects) if o.label == label]
     return Composed("\n".join(lines), {"label": label})
 

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sam2_assets.instructions.language import Language, fill
-from sam2_assets.instructions.rows import RowObject
 from sam2_assets.instructions.sample import place_marker
-from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, centre, object_line
+from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, askable_labels, object_line
 
 _CLEARLY_APART = 0.05
 """Of the frame's side: nearer than this, two people would not agree which object is further left."""
 _CLEARLY_LARGER = 1.5
+_LEFT, _RIGHT, _UP, _DOWN = (0, -1), (0, 1), (1, -1), (1, 1)
+"""Axis of the frame and direction along it."""
+_EXTREMES = {"leftmost": _LEFT, "rightmost": _RIGHT, "topmost": _UP, "bottommost": _DOWN}
+_SIDES = {"left_of": _LEFT, "right_of": _RIGHT, "above": _UP, "below": _DOWN}
 
-Measure = Callable[[RowObject, Scene], float]
-_EXTREMES: dict[str, Measure] = {
-    "leftmost": lambda o, scene: -centre(o)[0] / scene.width,
-    "rightmost": lambda o, scene: centre(o)[0] / scene.width,
-    "topmost": lambda o, scene: -centre(o)[1] / scene.height,
-    "bottommost": lambda o, scene: centre(o)[1] / scene.height,
-}
-_SIDES: dict[str, Measure] = {"left_of": _EXTREMES["leftmost"], "right_of": _EXTREMES["rightmost"]}
-_SIDES |= {"above": _EXTREMES["topmost"], "below": _EXTREMES["bottommost"]}
+
+@dataclass(frozen=True)
+class _Stretch:
+    """An object along a direction, in shares of the frame's side: where it begins, its middle, where it ends."""
+
+    begin: float
+    middle: float
+    end: float
 
 
 def referents(scene: Scene) -> list[tuple[int, str, str]]:
     """All ``(index, relation, other label)`` that mean exactly one object, without doubt; other may be empty.
 
-    Extremes are taken among the objects of one label; sides are relative to the only object of another label.
+    Extremes are taken among the objects of one label: the one meant reaches further on both sides than each rival.
+    Sides are relative to the only object of another label: the middle of neither lies beside the other, and no rival
+    could be meant. Labels that another one is alike are left out.
     """
-    counts = Counter(o.label for o in scene.objects)
+    askable = set(askable_labels(scene))
+    counts = Counter(o.label for o in scene.objects if o.label in askable)
     return [*_extremes(scene, counts), *_sizes(scene, counts), *_sides(scene, counts)]
 
 
+def _stretches(scene: Scene, direction: tuple[int, int]) -> list[_Stretch]:
+    axis, sign = direction
+    size = (scene.width, scene.height)[axis]
+    found = []
+    for o in scene.objects:
+        ends = sorted(sign * edge / size for edge in (o.box[axis], o.box[axis] + o.box[axis + 2]))
+        found.append(_Stretch(ends[0], sum(ends) / 2, ends[1]))
+    return found
+
+
 def _extremes(scene: Scene, counts: Counter[str]) -> Iterator[tuple[int, str, str]]:
-    for relation, measure in _EXTREMES.items():
+    for relation, direction in _EXTREMES.items():
+        along = _stretches(scene, direction)
         for label in sorted(label for label, count in counts.items() if count > 1):
-            ranked = sorted(_of(scene, label), key=lambda i: (-measure(scene.objects[i], scene), i))
-            first, second = (measure(scene.objects[i], scene) for i in ranked[:2])
-            if first - second >= _CLEARLY_APART:
-                yield ranked[0], relation, ""
+            first, *rivals = sorted(_of(scene, label), key=lambda i: (-along[i].middle, i))
+            if all(
+                along[first].middle - along[i].middle >= _CLEARLY_APART
+                and along[first].begin > along[i].begin
+                and along[first].end > along[i].end
+                for i in rivals
+            ):
+                yield first, relation, ""
 
 
 def _sizes(scene: Scene, counts: Counter[str]) -> Iterator[tuple[int, str, str]]:
@@ -54,17 +75,22 @@ def _sizes(scene: Scene, counts: Counter[str]) -> Iterator[tuple[int, str, str]]
 
 def _sides(scene: Scene, counts: Counter[str]) -> Iterator[tuple[int, str, str]]:
     anchors = sorted(label for label, count in counts.items() if count == 1)
-    for relation, measure in _SIDES.items():
+    for relation, direction in _SIDES.items():
+        along = _stretches(scene, direction)
         for other in anchors:
-            (anchor,) = _of(scene, other)
-            limit = measure(scene.objects[anchor], scene)
+            (anchor,) = (along[i] for i in _of(scene, other))
             for label in sorted(counts):
                 if label == other:
                     continue
-                beyond = {i: measure(scene.objects[i], scene) - limit for i in _of(scene, label)}
-                meant = [i for i, distance in beyond.items() if distance > -_CLEARLY_APART]
-                if len(meant) == 1 and beyond[meant[0]] >= _CLEARLY_APART:
-                    yield meant[0], relation, other
+                possible = [i for i in _of(scene, label) if along[i].middle - anchor.middle > -_CLEARLY_APART]
+                if len(possible) == 1 and _clearly_beyond(along[possible[0]], anchor):
+                    yield possible[0], relation, other
+
+
+def _clearly_beyond(found: _Stretch, anchor: _Stretch) -> bool:
+    apart = found.middle - anchor.middle >= _CLEARLY_APART
+    # A street that spans the picture is not left of the car on it, whatever their middles say.
+    return apart and found.middle > anchor.end and anchor.middle < found.begin
 
 
 def _of(scene: Scene, label: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sam2_assets.instructions.language import Language
 from sam2_assets.instructions.rows import RowObject
 from sam2_assets.instructions.sample import box_marker
+from sam2_assets.labels import alike
 
 Item = TypeVar("Item")
 
@@ -90,6 +91,11 @@ class Task:
     summary: str
     compose: Callable[[Scene, Language, Draws], Composed | None]
     placeholders: tuple[str, ...] = ()
+
+
+def askable_labels(scene: Scene) -> list[str]:
+    """The frame's labels, sorted, without those that mean the same as another one: asked for the cat, is it the Cat?"""
+    return sorted(label for label, them in alike(o.label for o in scene.objects).items() if len(them) == 1)
 
 
 def object_line(objects: Sequence[RowObject], index: int) -> str:

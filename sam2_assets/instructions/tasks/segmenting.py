@@ -5,11 +5,14 @@ from __future__ import annotations
 from sam2_assets.instructions.language import OUTLINES, Language
 from sam2_assets.instructions.polygons import outlines
 from sam2_assets.instructions.sample import polygon_marker
-from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, object_line
+from sam2_assets.instructions.tasks.scene import Composed, Draws, Scene, Task, askable_labels, object_line
 
 
-def _segment(scene: Scene, language: Language, draws: Draws) -> Composed:
-    label = draws.one_of(sorted({o.label for o in scene.objects}), "label")
+def _segment(scene: Scene, language: Language, draws: Draws) -> Composed | None:
+    labels = askable_labels(scene)
+    if not labels:
+        return None
+    label = draws.one_of(labels, "label")
     lines = []
     for index, found in enumerate(scene.objects):
         if found.label != label:

@@ -8,39 +8,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
+from sam2_assets.labels import plain_label, plurals
 from sam2_assets.quality.check import Check
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.findings import Finding, Severity
 from sam2_assets.quality.rows import cells, grouped, rows
 from sam2_assets.tables import Provenance
 
-_IRREGULAR = {
-    "person": "people",
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "foot": "feet",
-    "goose": "geese",
-    "mouse": "mice",
-}
 _ESCAPES = "‹›"
 _DEFAULT_NAME = re.compile(r"(object_|Object )(\d{1,9})")
 _MAP_THEM = "Rename the objects in the demo, or map the labels with label_map in the settings."
-
-
-def plain_label(label: str) -> str:
-    """A label without what people do not mean by it: width, case, accents' encoding, and how words are joined."""
-    text = unicodedata.normalize("NFKC", label).casefold()
-    return " ".join(re.split(r"[\s_\-./]+", text.strip(" _-./")))
-
-
-def plurals(label: str) -> set[str]:
-    """English plurals of the last word of a plain label."""
-    head, _, word = label.rpartition(" ")
-    forms = {word + "s", word + "es", _IRREGULAR.get(word, word + "s")}
-    if len(word) > 1 and word.endswith("y"):
-        forms.add(word[:-1] + "ies")
-    return {f"{head} {form}".strip() for form in forms}
 
 
 def _placeholders(context: Context) -> Iterator[Finding]:
