@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import unicodedata
-from typing import Final
+from typing import Final, Self
 
 _UNSET: Final = object()
 _LONGEST_VALUE: Final = 80
@@ -72,12 +72,17 @@ class Sam2AssetsError(Exception):
         self.remedy = remedy
         self.file = None if file is None else _printable(file)
         self.field = None if field is None else _printable(field)
+        self._seen = value
         self.value = None if value is _UNSET else brief(value)
         place = [part for part in (self.file, self.field) if part]
         if self.value is not None:
             place.append(self.value) if not field else place.__setitem__(-1, f"{self.field} = {self.value}")
         message = ": ".join([*place, problem])
         super().__init__(_printable(f"{message.rstrip('.')}. {remedy}", _LONGEST_MESSAGE))
+
+    def in_file(self, file: str | None) -> Self:
+        """The same problem, found in a file that whoever noticed it could not know."""
+        return type(self)(self.code, self.problem, remedy=self.remedy, file=file, field=self.field, value=self._seen)
 
     def as_dict(self) -> dict[str, str | None]:
         """The error as JSON-ready fields (``code``, ``message``, ``file``, ``field``, ``value``, ``remedy``)."""

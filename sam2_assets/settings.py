@@ -21,10 +21,13 @@ from sam2_assets.errors import SettingsError
 from sam2_assets.evaluation.settings import EvaluationSettings
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.instructions.settings import InstructionSettings
+from sam2_assets.instructions.tasks import check_tasks
+from sam2_assets.instructions.views import check_formats
 from sam2_assets.notifications.settings import NotificationSettings
 from sam2_assets.packaging.settings import DeploymentSettings, ModelCardSettings
 from sam2_assets.quality.settings import QualitySettings
 from sam2_assets.splitting.settings import SplitSettings
+from sam2_assets.splitting.splitting import check_ratios
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.presets import with_preset
 from sam2_assets.training.proposal_file import translated
@@ -66,12 +69,15 @@ class Resolved:
 
 
 def read_layer(path: Path) -> Layer:
-    """Read a local settings file; an absent or empty file says nothing.
+    """Read a settings file that a person named; an empty one says nothing.
 
     Raises:
-        SettingsError: see ``parse_layer``.
+        SettingsError: ``settings_missing``; and see ``parse_layer``.
     """
-    return parse_layer(path.read_bytes() if path.is_file() else None, str(path))
+    if not path.is_file():
+        # Never as if it said nothing: a typing error in the name would give another dataset, without a word.
+        raise SettingsError("settings_missing", "there is no such file", file=str(path), remedy="Check the path.")
+    return parse_layer(path.read_bytes(), str(path))
 
 
 def parse_layer(data: bytes | None, name: str) -> Layer:
@@ -121,8 +127,9 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     """Merge the layers, later ones over earlier ones, and check the outcome.
 
     Raises:
-        SettingsError: ``unknown_setting`` with the nearest name that there is, or ``invalid_setting`` with the reason;
-            both name the layer, the field and the value.
+        SettingsError: ``unknown_setting`` with the nearest name that there is, ``invalid_setting`` with the reason, or
+            what ``check_tasks``, ``check_formats`` and ``check_ratios`` refuse; all name the layer, the field and the
+            value.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -150,7 +157,19 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
             value=first["input"],
             remedy="`sam2-assets settings --explain` lists every setting with its meaning and range.",
         ) from error
+    try:
+        check_tasks(settings.instructions)
+        check_formats(settings.instructions.formats)
+        check_ratios(settings.splitting)
+    except SettingsError as error:
+        raise error.in_file(_layer_of(error.field or "", origins)) from error
     return Resolved(settings, origins)
+
+
+def _layer_of(field: str, origins: Mapping[str, str]) -> str | None:
+    """The layer that decided a field, or else the first that decided one beside it in the same section."""
+    section = field.partition(".")[0]
+    return origins.get(field) or next((origins[f] for f in origins if f.startswith(f"{section}.")), None)
 
 
 def _unknown(name: str, value: Any, origins: Mapping[str, str]) -> SettingsError:

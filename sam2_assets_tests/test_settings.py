@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,24 @@ def test_files_that_are_not_settings_are_refused(tmp_path: Path) -> None:
     path.write_text("- 1\n")
     with pytest.raises(SettingsError, match="pairs"):
         read_layer(path)
-    assert read_layer(tmp_path / "absent.yaml").values == {}
+    with pytest.raises(SettingsError, match=r"absent\.yaml: there is no such file"):
+        read_layer(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"instructions": {"tasks": ["detect", "segmnt"]}}, "b.yaml: instructions.tasks = 'segmnt': no such task"),
+        ({"instructions": {"languages": ["fr"]}}, "b.yaml: instructions.languages = 'fr': no such language"),
+        ({"instructions": {"formats": ["yolo"]}}, "b.yaml: instructions.formats = 'yolo': no such format"),
+        ({"instructions": {"questions": {"locate": "Where?"}}}, "b.yaml: instructions.questions.locate = 'Where?'"),
+        ({"splitting": {"val": 0.2, "test": 0.2}}, "b.yaml: splitting.train + val + test = 1.2: "),
+    ],
+)
+def test_what_no_step_could_follow_is_refused_at_once_naming_file_and_field(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve([Layer("a.yaml", {"training": {"epochs": 2}}), Layer("b.yaml", values)])
+    assert str(caught.value).startswith(said)
 
 
 def test_every_setting_has_a_meaning() -> None:

@@ -67,8 +67,13 @@ def inspect(
 @app.command()
 def convert(
     export: Export,
-    to: Annotated[str, typer.Option("--format", help="llava, messages, coco, ...; a wrong name lists them.")],
-    out: Out,
+    to: Annotated[
+        str,
+        typer.Option("--format", help="llava, messages, grounding, qwen, qwen2_5, coco, jsonl_masks or huggingface."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="A folder, made if it is absent; or a new archive, *.zip.", resolve_path=True)
+    ],
     video: Video = None,
     settings: SettingsPath = None,
 ) -> None:

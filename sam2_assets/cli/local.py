@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from sam2_assets.cli.interruption import kept
 from sam2_assets.errors import DatasetError
 from sam2_assets.exports import read_export
-from sam2_assets.instructions import InstructionSettings, build_dataset, write_view
+from sam2_assets.instructions import VIEWS, InstructionSettings, build_dataset, write_view
 from sam2_assets.quality import QualitySettings, Stage, assess
 from sam2_assets.sample import write_sample
 from sam2_assets.settings import Settings, read_layer, resolve
@@ -35,8 +35,8 @@ def convert(archive: Path, to: str, out: Path, video: Path | None, settings: Pat
     resolved = resolve([read_layer(settings)] if settings else []).settings
     unfinished = kept(f"{out} may hold a part: remove it before the next try")
     with unfinished, TemporaryDirectory(prefix="sam2-assets-") as scratch:
-        write_view(dataset_of(archive, Path(scratch), video, resolved), to, out)
-    print(f"{to} in {out}")
+        count = write_view(dataset_of(archive, Path(scratch), video, resolved), to, out)
+    print(f"{to} in {out}: {count} {VIEWS[to].records}")
 
 
 def dataset_of(archive: Path, scratch: Path, video: Path | None, resolved: Settings) -> Path:

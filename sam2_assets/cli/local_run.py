@@ -29,6 +29,7 @@ from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.exports import read_export
 from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.instructions import build_dataset
+from sam2_assets.instructions.reading import EVIDENCE_FILE
 from sam2_assets.packaging import write_repository
 from sam2_assets.quality import Stage, assess
 from sam2_assets.settings import Layer, Settings, read_layer, resolve
@@ -79,9 +80,7 @@ def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
     """
     values = dict(read_layer(path).values)
     if not values:
-        raise SettingsError(
-            "empty_run_file", "no such file, or nothing in it", file=str(path), remedy="See docs/command.md."
-        )
+        raise SettingsError("empty_run_file", "there is nothing in it", file=str(path), remedy="See docs/command.md.")
     own: dict[str, Any] = {name: values.pop(name) for name in ("exports", "out") if name in values}
     if isinstance(own.get("exports"), list):
         own["exports"] = [{"archive": e} if isinstance(e, str) else e for e in own["exports"]]
@@ -159,6 +158,11 @@ def _split(sources: list[Source], base: Path, splits: Path, settings: Settings) 
     print(f"splits: {made.strategy}{f' ({made.strategy_reason})' if made.strategy_reason else ''}: {used} frames")
     for partition, reason in made.corpus_only.items():
         print(f"  {partition} is corpus only, all its frames train: {reason}")
+    followed = json.loads((splits / EVIDENCE_FILE).read_text(encoding="utf-8"))["custom"] or {}
+    for unknown in followed.get("lines_without_video", []):
+        print(
+            f"  {followed['file']}: line {unknown['line']} is about {unknown['video']}, which is not among the exports"
+        )
     return splits
 
 

@@ -93,13 +93,18 @@ class _Table:
     dropped: list[dict[str, Any]]
 
 
-def _check_ratios(settings: SplitSettings) -> None:
+def check_ratios(settings: SplitSettings) -> None:
+    """Refuse shares that are not those of one whole.
+
+    Raises:
+        SettingsError: ``ratios``.
+    """
     total = settings.train + settings.val + settings.test
     if abs(total - 1) > 1e-6:
         raise SettingsError(
             "ratios",
             "train, val and test must add up to 1",
-            field="train + val + test",
+            field="splitting.train + val + test",
             value=round(total, 6),
             remedy="For example 0.8, 0.1 and 0.1.",
         )
@@ -326,7 +331,7 @@ def split(
         DatasetError: ``no_sources``, ``repeated_partition``, ``wrong_dataset``, ``no_samples``, ``custom_missing``,
             ``custom_frames_absent``, and those of ``read_rows``.
     """
-    _check_ratios(settings)
+    check_ratios(settings)
     if not sources:
         raise DatasetError(
             "no_sources",

@@ -29,10 +29,10 @@ def check_tasks(settings: InstructionSettings) -> None:
         SettingsError: ``no_tasks``, ``unknown_task``, ``repeated_task``, ``no_languages``, ``unknown_language``,
             ``repeated_language``, ``bad_question``, ``bad_label``.
     """
-    _check_names("task", settings.tasks, list(TASKS), "tasks")
-    _check_names("language", settings.languages, list(languages()), "languages")
+    _check_names("task", settings.tasks, list(TASKS), "instructions.tasks")
+    _check_names("language", settings.languages, list(languages()), "instructions.languages")
     for name, question in settings.questions.items():
-        field = f"questions.{name}"
+        field = f"instructions.questions.{name}"
         if name not in TASKS:
             raise SettingsError(
                 "unknown_task", "no such task", field=field, value=name, remedy=f"Choose from: {', '.join(TASKS)}."
@@ -60,7 +60,7 @@ def check_tasks(settings: InstructionSettings) -> None:
             raise SettingsError(
                 "bad_label",
                 "a label must be one line of text without prompt tokens",
-                field="other_labels",
+                field="instructions.other_labels",
                 value=label,
                 remedy="Name things that no frame shows, for example 'elephant'.",
             )

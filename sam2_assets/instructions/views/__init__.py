@@ -78,7 +78,7 @@ VIEWS: Mapping[str, View] = {
 }
 
 
-def check_formats(formats: Sequence[str]) -> None:
+def check_formats(formats: Sequence[str], field: str = "instructions.formats") -> None:
     """Refuse formats that do not exist or are named twice.
 
     Raises:
@@ -89,7 +89,7 @@ def check_formats(formats: Sequence[str]) -> None:
             raise SettingsError(
                 "unknown_format",
                 "no such format",
-                field="formats",
+                field=field,
                 value=name,
                 remedy=f"Choose from: {', '.join(VIEWS)}.",
             )
@@ -97,7 +97,7 @@ def check_formats(formats: Sequence[str]) -> None:
         raise SettingsError(
             "repeated_format",
             "a format is named twice",
-            field="formats",
+            field=field,
             value=list(formats),
             remedy="Name each format once.",
         )
@@ -120,7 +120,7 @@ def write_view(dataset: Path, format: str, out: Path) -> int:
         SettingsError: ``unknown_format``, listing the known ones.
         DatasetError: ``folder_not_empty``, ``dataset_missing``, ``dataset_unreadable``, ``dataset_columns``.
     """
-    check_formats([format])
+    check_formats([format], "format")
     if out.suffix == ".zip":
         return _write_archive(dataset, format, out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
