@@ -6,18 +6,32 @@ A new language is one file. Labels are not translated: they are what the user wr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_SENTENCE_ENDS = (".", "?", "!", "。", "？", "！")
 OUTLINES = "segment_outlines"
 """Beside the tasks: the phrasings of ``segment`` that ask for outlines, too."""
 ROWS = ("upper", "middle", "lower")
 COLUMNS = ("left", "centre", "right")
+
+
+class Phrasing(NamedTuple):
+    """A question in two parts: what is asked, and how the answer is to be written (may be empty)."""
+
+    request: str
+    form: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole question."""
+        return self.request + self.form
 
 
 class Language(BaseModel):
@@ -26,7 +40,10 @@ class Language(BaseModel):
     Args:
         name: of the language, in itself.
         none: the answer where nothing was found.
-        questions: task to its phrasings; ``{label}`` and the like are replaced.
+        full_stop: ends a sentence.
+        decimal_point: of numbers in words; those of boxes have a point in every language.
+        forms: how an answer is to be written where a format writes it otherwise; follows a request.
+        questions: task to its phrasings; ``{label}`` and the like are replaced. In the file ``|`` parts the two halves.
         places: ``<row>_<column>`` of the picture to its words.
         relations: relation to a phrase that means ``{label}``, some by ``{other}``.
     """
@@ -35,9 +52,24 @@ class Language(BaseModel):
 
     name: str
     none: str
-    questions: Mapping[str, tuple[str, ...]]
+    full_stop: str
+    decimal_point: str
+    forms: Mapping[str, str]
+    questions: Mapping[str, tuple[Phrasing, ...]]
     places: Mapping[str, str]
     relations: Mapping[str, str]
+
+    @field_validator("questions", mode="before")
+    @classmethod
+    def _parted(cls, questions: Mapping[str, Sequence[str]]) -> dict[str, tuple[Phrasing, ...]]:
+        return {task: tuple(Phrasing(*text.split("|", 1)) for text in texts) for task, texts in questions.items()}
+
+
+def reworded(request: str, code: str, form: str) -> str:
+    """A request with another of the language's ``forms`` than the one it was phrased with."""
+    spoken = language(code)
+    stop = "" if request.endswith(_SENTENCE_ENDS) else spoken.full_stop
+    return f"{request}{stop}{spoken.forms[form]}"
 
 
 def placeholders(phrasing: str) -> set[str]:

@@ -51,12 +51,16 @@ class Conversation:
         question: may hold markers of boxes (see ``sample.box_marker``).
         answer: the same.
         dialogue: conversations of a frame with the same number are turns of one dialogue, in their order.
+        language: code of the language it is in.
+        request: the question without how its answer is to be written.
     """
 
     task: str
     question: str
     answer: str
     dialogue: int = 0
+    language: str = "en"
+    request: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class Row:
                 width=self.width,
                 height=self.height,
                 image_bytes=self.image_bytes,
+                language=conversation.language,
+                request=conversation.request or conversation.question,
             )
             for conversation in self.conversations
         ]
@@ -120,7 +126,14 @@ class Row:
                 for o in self.objects
             ],
             "conversations": [
-                {"task": c.task, "question": c.question, "answer": c.answer, "dialogue": c.dialogue}
+                {
+                    "task": c.task,
+                    "question": c.question,
+                    "answer": c.answer,
+                    "dialogue": c.dialogue,
+                    "language": c.language,
+                    "request": c.request,
+                }
                 for c in self.conversations
             ],
         }
@@ -146,7 +159,8 @@ class Row:
                 )
                 for o in record["objects"]
             ),
-            # Datasets published before there were dialogues lack the number: each conversation is its own.
+            # Datasets published before there were dialogues lack the number: each conversation is its own. Those
+            # published before languages were told lack the last two: the question is the request.
             conversations=tuple(Conversation(**{"dialogue": i, **c}) for i, c in enumerate(record["conversations"])),
             image_name=image["path"],
             image_bytes=image["bytes"],
@@ -190,6 +204,8 @@ def features() -> Features:
                     "question": Value("string"),
                     "answer": Value("string"),
                     "dialogue": Value("int32"),
+                    "language": Value("string"),
+                    "request": Value("string"),
                 }
             ),
         }

@@ -74,7 +74,10 @@ class SampleObject:
 
 @dataclass(frozen=True)
 class Sample:
-    """A frame with one question and its answer, both templates (``<|box:k|>`` stands for ``objects[k].box``)."""
+    """A frame with one question and its answer, both templates (``<|box:k|>`` stands for ``objects[k].box``).
+
+    ``request`` is the question without how its answer is to be written, ``language`` the code of its language.
+    """
 
     sample_id: str
     video_id: str
@@ -87,6 +90,8 @@ class Sample:
     width: int
     height: int
     image_bytes: bytes
+    language: str = "en"
+    request: str = ""
 
     def image(self) -> Image:
         """The frame, decoded to RGB, ``width x height``."""
@@ -107,6 +112,10 @@ class Sample:
     def render_question(self, convention: Convention, resized: tuple[int, int] | None = None) -> str:
         """The question with every box in a model's own coordinates."""
         return self._render(self.question, convention, resized)
+
+    def render_request(self, convention: Convention, resized: tuple[int, int] | None = None) -> str:
+        """What the question asks, without how to write the answer, with every box in a model's own coordinates."""
+        return self._render(self.request, convention, resized)
 
     def render_answer(self, convention: Convention, resized: tuple[int, int] | None = None) -> str:
         """The answer with every box and polygon in a model's own coordinates."""

@@ -21,7 +21,9 @@ class InstructionSettings(BaseModel):
         "coco, jsonl_masks, huggingface. Each holds its own copy of the pictures.",
     )
     languages: list[str] = Field(
-        default=["en"], description="Languages of questions and answers, mixed evenly over the samples: en, de, zh."
+        default=["en"],
+        description="Languages of questions and answers, mixed evenly over the samples: en, de, zh. A dialogue is "
+        "in one language.",
     )
     turns: int = Field(
         default=1,

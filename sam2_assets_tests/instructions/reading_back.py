@@ -82,7 +82,7 @@ def _boxed(talk: Conversation, objects: Sequence[RowObject], size: tuple[int, in
 def _asks(talk: Conversation, label: str, codes: Sequence[str]) -> bool:
     spoken: list[Language] = [language(code) for code in codes]
     variants = [v for one in spoken for name in (talk.task, "segment_outlines") for v in one.questions[name]]
-    return any(fill(variant, {"label": label}) == talk.question for variant in variants)
+    return any(fill(variant.text, {"label": label}) == talk.question for variant in variants)
 
 
 def outline_iou(found: RowObject, polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> float:

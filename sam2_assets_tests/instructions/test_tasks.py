@@ -231,27 +231,48 @@ def test_a_language_has_every_phrase_and_each_names_what_its_task_needs(code: st
         assert len(set(variants)) == len(variants) >= 3
         needed = TASKS["segment" if name == OUTLINES else name].placeholders
         for variant in variants:
-            assert placeholders(variant) == set(needed), variant
-            assert "<" not in variant
-            assert "\n" not in variant
+            # Formats that write answers otherwise keep the request and replace the form.
+            assert placeholders(variant.request) == set(needed), variant
+            assert placeholders(variant.form) == set(), variant
+            assert not set("<|\n") & set(variant.text)
+            assert variant.request.strip() == variant.request
     assert len(set(spoken.places.values())) == 9
     assert {k: placeholders(v) for k, v in spoken.relations.items()} == {
         **{k: {"label"} for k in ("leftmost", "rightmost", "topmost", "bottommost", "largest", "smallest")},
         **{k: {"label", "other"} for k in ("left_of", "right_of", "above", "below")},
     }
     # Where a question says how to answer if there is nothing, it says the word that the answer is.
-    assert any(spoken.none in variant for variant in spoken.questions["locate"])
+    assert all(spoken.none in variant.form for variant in spoken.questions["locate"])
+    assert set(spoken.forms) == {"lines", "json", "json_outlines"}
 
 
 def test_languages_are_mixed_evenly_and_answers_speak_the_questions_language() -> None:
     objects = [thing(0, "cat", (3, 3, 4, 4)), thing(1, "dog", (20, 10, 4, 4))]
     codes = ["de", "zh"]
     talks = [talk for f in range(200) for talk in ask(objects, settings("describe", languages=codes), f)]
-    spoken = Counter(code for talk in talks for code in codes if talk.question in language(code).questions["describe"])
+    spoken = Counter(code for talk in talks for code in codes if talk.question in texts("describe", code))
     assert spoken.total() == 200
     assert min(spoken.values()) > 70
     for talk in talks:
-        read_back(talk, objects, SIZE, [next(c for c in codes if talk.question in language(c).questions["describe"])])
+        read_back(talk, objects, SIZE, [next(c for c in codes if talk.question in texts("describe", c))])
+        assert talk.question in texts("describe", talk.language)
+
+
+def texts(task: str, code: str) -> set[str]:
+    return {variant.text for variant in language(code).questions[task]}
+
+
+def test_the_turns_of_a_dialogue_are_in_one_language() -> None:
+    objects = [thing(0, "cat", (3, 3, 4, 4)), thing(1, "dog", (20, 10, 4, 4))]
+    chosen = settings("detect", "main_object", "count", "describe", languages=["en", "de", "zh"], turns=2)
+    spoken: dict[tuple[int, int], set[str]] = {}
+    for frame in range(60):
+        for talk in ask(objects, chosen, frame):
+            assert talk.question in texts(talk.task, talk.language)
+            spoken.setdefault((frame, talk.dialogue), set()).add(talk.language)
+    assert all(len(codes) == 1 for codes in spoken.values())
+    assert set.union(*spoken.values()) == {"en", "de", "zh"}
+    assert len({frozenset(codes) for codes in spoken.values()}) == 3
 
 
 def test_phrasings_vary_over_frames_and_hang_on_the_seed_only() -> None:
@@ -259,7 +280,7 @@ def test_phrasings_vary_over_frames_and_hang_on_the_seed_only() -> None:
     for task in ("detect", "locate", "segment"):
         chosen = settings(task, none_share=0.0)
         first = [ask(objects, chosen, i)[0].question for i in range(60)]
-        assert set(first) == {fill(variant, {"label": "cat"}) for variant in language("en").questions[task]}
+        assert set(first) == {fill(variant.text, {"label": "cat"}) for variant in language("en").questions[task]}
         assert first == [ask(objects, chosen, i)[0].question for i in range(60)]
         assert first != [ask(objects, settings(task, none_share=0.0, seed=1), i)[0].question for i in range(60)]
 

@@ -21,6 +21,7 @@ from pycocotools.coco import COCO
 from sam2_assets.coordinates import Convention, qwen_picture_size
 from sam2_assets.errors import DatasetError, SettingsError
 from sam2_assets.instructions import VIEWS, InstructionSettings, build_dataset, read_rows, write_view
+from sam2_assets.instructions.language import language, languages
 from sam2_assets.instructions.views.packing import pack
 from sam2_assets.tables import Tables
 from sam2_assets_tests.instructions.conftest import EVERYTHING
@@ -127,8 +128,26 @@ def test_qwen_answers_are_json_in_the_models_coordinates(
     assert_complete(check_dialogues(loaded, truth, convention, in_json=True), formats)
     outlined = [answer for record in loaded for _, answer in record.turns if '"polygons"' in answer]
     assert len(outlined) == 12
+    for record in loaded:
+        for question, answer in record.turns:
+            asked, codes = forms_in(question)
+            assert asked == ({"json_outlines" if '"polygons"' in answer else "json"} if "```" in answer else {"text"})
+            assert len(codes) == 1, question
     nones = [answer for record in loaded for _, answer in record.turns if answer == "```json\n[]\n```"]
     assert len(nones) == read_json(formats.parent / "dataset.json")["none_answers"]
+
+
+def forms_in(question: str) -> tuple[set[str], set[str]]:
+    """Which forms of an answer a question asks for, ``text`` being that of its own phrasing; and in which languages."""
+    found = set()
+    for code in languages():
+        spoken = language(code)
+        found |= {(name, code) for name, form in spoken.forms.items() if question.endswith(form)}
+        own = {p.form or p.text for phrasings in spoken.questions.values() for p in phrasings} - {
+            *spoken.forms.values()
+        }
+        found |= {("text", code) for form in own if form in question}
+    return {name for name, _ in found}, {code for _, code in found}
 
 
 def test_grounding_has_ms_swifts_fields_and_a_box_for_every_placeholder(formats: Path, truth: dict[int, Frame]) -> None:
@@ -152,6 +171,9 @@ def test_grounding_has_ms_swifts_fields_and_a_box_for_every_placeholder(formats:
         (picture,) = entry["images"]
         spoken = placed_once(pairs(turns, "user", "assistant"), "<image>")
         loaded.append(Loaded(entry["id"], (view / picture).read_bytes(), spoken))
+        for task, (question, _) in zip(loaded[-1].tasks, spoken, strict=True):
+            # The format has no outlines: it must not ask for what its answer does not give.
+            assert task != "segment" or forms_in(question)[0] == {"lines"}
     # Boxes of the file are in pixels of the picture: as if the picture were resized to its own size.
     in_pixels = {index: Frame(*_as_thousandths(frame), frame.picture, frame.things) for index, frame in truth.items()}
     assert_complete(check_dialogues(loaded, in_pixels, Convention.THOUSANDTHS), formats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sam2_assets.errors import SettingsError
-from sam2_assets.instructions.language import fill, language, languages, placeholders
+from sam2_assets.instructions.language import Phrasing, fill, language, languages, placeholders
 from sam2_assets.instructions.rows import Conversation, sample_id
 from sam2_assets.instructions.settings import InstructionSettings
 from sam2_assets.instructions.tasks.listing import LISTING
@@ -86,17 +86,30 @@ def _check_names(kind: str, names: Sequence[str], known: Sequence[str], field: s
 def converse(video_id: str, frame_index: int, scene: Scene, settings: InstructionSettings) -> tuple[Conversation, ...]:
     """At most one conversation a task about a frame; language and phrasing hang on seed and sample id only.
 
-    A task that cannot be asked of this frame without doubt is left out of it.
+    The turns of a dialogue are in the language of its first. A task that cannot be asked of this frame without doubt
+    is left out of it.
     """
     conversations: list[Conversation] = []
+    code = ""
     for name in settings.tasks:
         draws = Draws(f"{settings.seed}:{sample_id(video_id, frame_index, name)}")
-        spoken = language(draws.one_of(settings.languages, "language"))
+        if len(conversations) % settings.turns == 0:
+            code = draws.one_of(settings.languages, "language")
+        spoken = language(code)
         composed = TASKS[name].compose(scene, spoken, draws)
         if composed is None:
             continue
         variants = spoken.questions[composed.phrasings or name]
-        phrasing = settings.questions.get(name) or draws.one_of(variants, "phrasing")
-        question = fill(phrasing, composed.values)
-        conversations.append(Conversation(name, question, composed.answer, len(conversations) // settings.turns))
+        own = settings.questions.get(name)
+        phrasing = Phrasing(own) if own else draws.one_of(variants, "phrasing")
+        conversations.append(
+            Conversation(
+                task=name,
+                question=fill(phrasing.text, composed.values),
+                answer=composed.answer,
+                dialogue=len(conversations) // settings.turns,
+                language=code,
+                request=fill(phrasing.request, composed.values),
+            )
+        )
     return tuple(conversations)

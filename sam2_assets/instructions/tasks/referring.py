@@ -121,7 +121,7 @@ def _track(scene: Scene, language: Language, draws: Draws) -> Composed | None:
         object_line(scene.objects, index),
         {
             "label": found.label,
-            "seconds": f"{scene.earlier.seconds:.2f}",
+            "seconds": f"{scene.earlier.seconds:.2f}".replace(".", language.decimal_point),
             "box": place_marker(before[found.object_id, found.label]),
         },
     )

@@ -1,7 +1,7 @@
 """ms-swift's grounding format: ``grounding.jsonl``, boxes in frame pixels that the trainer scales for its model.
 
 The n-th ``<bbox>`` of an entry's messages is ``objects.bbox[n]``, the n-th ``<ref-object>`` is ``objects.ref[n]``.
-Outlines are left out: the format has boxes and points only.
+Outlines are left out, and not asked for: the format has boxes and points only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from sam2_assets.coordinates import Box
+from sam2_assets.instructions.language import reworded
 from sam2_assets.instructions.rows import Row
 from sam2_assets.instructions.sample import Marker, Sample, box_marker, markers, replace_markers
 from sam2_assets.instructions.views.dialogue import dialogue_id, turns
@@ -23,15 +24,17 @@ _BOX, _LABEL = "<bbox>", "<ref-object>"
 
 def _question_and_answer(sample: Sample) -> tuple[str, str]:
     lines = []
+    question = sample.question
     for line in sample.answer.split("\n"):
         found = markers(line)
         if any(marker.polygon for marker in found):
+            question = reworded(sample.request, sample.language, "lines")
             continue
         for index in (marker.index for marker in found if marker.index is not None):
             label = sample.objects[index].label
             line = line.replace(f"{label} {box_marker(index)}", f"{_LABEL} {box_marker(index)}")
         lines.append(replace_markers(line, lambda marker: _BOX))
-    return replace_markers(sample.question, lambda marker: _BOX), "\n".join(lines)
+    return replace_markers(question, lambda marker: _BOX), "\n".join(lines)
 
 
 def records(row: Row) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Qwen's grounding JSON, as its fine-tuning code reads it: ``qwen.json``, answers as lists of ``bbox_2d``, ``label``.
 
-Two views: boxes 0..1000 for Qwen3-VL (and Qwen2-VL), and pixels of the resized picture for Qwen2.5-VL.
+Where the answer is JSON, the question asks for JSON in place of lines, in its own language. Two views: boxes 0..1000
+for Qwen3-VL (and Qwen2-VL), and pixels of the resized picture for Qwen2.5-VL.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from typing import Any
 import orjson
 
 from sam2_assets.coordinates import Convention, model_numbers, polygon_numbers
+from sam2_assets.instructions.language import reworded
 from sam2_assets.instructions.rows import Row
 from sam2_assets.instructions.sample import Sample, markers
 from sam2_assets.instructions.views.dialogue import Write, dialogue_id, geometry_of, turns
 from sam2_assets.instructions.views.files import JsonList, image_path, write_image
 
-_ASK_JSON = " Output JSON: a list of objects with bbox_2d and label, empty if there are none."
 _TEXT_TASKS = {"count", "describe", "name"}
 
 
 def _answers_in_json(convention: Convention) -> Write:
     def write(sample: Sample) -> tuple[str, str]:
         geometry = geometry_of(sample, convention)
-        question = sample.render_question(convention, geometry.resized)
         if sample.task in _TEXT_TASKS:
-            return question, sample.render_answer(convention, geometry.resized)
+            resized = geometry.resized
+            return sample.render_question(convention, resized), sample.render_answer(convention, resized)
         found: list[dict[str, Any]] = []
         for marker in markers(sample.answer):
             if marker.polygon:
@@ -36,7 +37,9 @@ def _answers_in_json(convention: Convention) -> Write:
                 named = sample.objects[marker.index]
                 found.append({"bbox_2d": model_numbers(named.box, convention, geometry), "label": named.label})
         lines = ",\n".join("\t" + json.dumps(each, ensure_ascii=False) for each in found)
-        return question + _ASK_JSON, f"```json\n[\n{lines}\n]\n```" if found else "```json\n[]\n```"
+        form = "json_outlines" if any(marker.polygon for marker in markers(sample.answer)) else "json"
+        question = reworded(sample.render_request(convention, geometry.resized), sample.language, form)
+        return question, f"```json\n[\n{lines}\n]\n```" if found else "```json\n[]\n```"
 
     return write
 
