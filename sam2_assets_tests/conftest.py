@@ -16,6 +16,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import hypothesis
 import pytest
 
 from sam2_assets import inbox
@@ -38,6 +39,10 @@ SHARED_EXPORTS = Path(__file__).resolve().parents[2] / "shared" / "exports"
 
 def pytest_configure(config: pytest.Config) -> None:
     """In CI a skip is a failure."""
+    # On a loaded machine an example may take a second, and drawing one too: neither says anything about the code.
+    slow = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[slow])
+    hypothesis.settings.load_profile("loaded")
     # Started in the background or under nohup, a shell has us ignore these, and every process we start would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
