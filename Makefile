@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 # DAGSTER_HOME is the repository: dagster.yaml lies there, its state in .state.
 export DAGSTER_HOME := $(CURDIR)
 export SAM2_ASSETS_ROOT ?= var/store
+# Where `make ui` listens, and where the commands look for it.
+UI_PORT ?= 3000
 
 .PHONY: help demo test campaign kills ui check format seeds docs clean
 
@@ -38,11 +40,13 @@ kills: $(STAMP) ## 20 trainings' moments hit by kill -9: do they resume to the s
 	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.training.kill_campaign --kills 20
 
 ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
+	@# On a port in use dg dev would go on without a web server, and the browser would show somebody else's.
+	@$(PY) scripts/free_port.py $(UI_PORT)
 	@# Until a pool is in the database, its default limit does not hold.
 	@$(VENV)/bin/dagster instance concurrency set gpu 1
 	@$(VENV)/bin/dagster instance concurrency set image 1
-	@echo "http://127.0.0.1:3000"
-	$(VENV)/bin/dg dev -w workspace.yaml -h 127.0.0.1 -p 3000
+	@echo "http://127.0.0.1:$(UI_PORT) in about half a minute; Ctrl-C stops it"
+	$(VENV)/bin/dg dev -w workspace.yaml -h 127.0.0.1 -p $(UI_PORT)
 
 check: $(STAMP) ## lint, formatting and types
 	$(VENV)/bin/ruff check .

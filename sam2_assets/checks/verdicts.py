@@ -83,6 +83,6 @@ def results(
             check_name=verdict.check_id,
             passed=verdict.passed,
             severity=dg.AssetCheckSeverity.ERROR if verdict.stops else dg.AssetCheckSeverity.WARN,
-            description=message_of(verdict) if verdict.passed else f"{message_of(verdict)} {verdict.remedy}",
+            description=message_of(verdict) if verdict.passed else f"{message_of(verdict)}. {verdict.remedy}",
             metadata=metadata,
         )

@@ -19,6 +19,7 @@ from sam2_assets.assets.child_process import COMMAND, STARTED_BY
 from sam2_assets.assets.failures import failure_reasons
 from sam2_assets.assets.scope import CORPUS
 from sam2_assets.automation.jobs import image_corpus, plan_corpus, train_corpus
+from sam2_assets.cli.progress import in_short
 
 PARTITION = "dagster/partition"
 CORPUS_NAME = "corpus"
@@ -41,7 +42,7 @@ class Activity:
 
     Args:
         run_id: of it.
-        job: its name, as people launch it.
+        job: its name, as people launch it; of a run without a job the assets that it makes.
         target: the partition key or ``corpus``; empty if it is about neither.
         state: ``running``, ``starting``, ``stopping`` or ``queued``.
         steps: those being executed.
@@ -67,24 +68,10 @@ class Activity:
         clock = time.strftime(
             "%H:%M" if time.time() - self.since < 12 * 3600 else "%Y-%m-%d %H:%M", time.localtime(self.since)
         )
-        parts = [f"{self.state} {what} since {clock}", *self._progress()]
+        parts = [f"{self.state} {what} since {clock}", *in_short(self.progress, time.time() - self.told_at)]
         if self.state == "queued" and self.pools:
             parts.append(f"needs a slot of pool {' and '.join(self.pools)}")
         return ", ".join(parts)
-
-    def _progress(self) -> list[str]:
-        told, parts = self.progress, []
-        if "step" in told and "steps" in told:
-            parts.append(f"step {told['step']} of {told['steps']}")
-        elif "phase" in told:
-            parts.append(str(told["phase"]))
-        for name, words in (("loss", "loss"), ("validation_loss", "validation loss")):
-            if isinstance(told.get(name), float):
-                parts.append(f"{words} {told[name]:.3g}")
-        if isinstance(told.get("eta_s"), int | float):
-            left = max(0.0, float(told["eta_s"]) - (time.time() - self.told_at))
-            parts.append(f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left")
-        return parts
 
 
 def target_of(run: dg.DagsterRun) -> str:
@@ -101,10 +88,17 @@ def under_way(instance: dg.DagsterInstance) -> list[Activity]:
     return [_activity(instance, record) for record in reversed(records)]
 
 
+def _name_of(run: dg.DagsterRun) -> str:
+    """The job; of a run without one, which automation or the UI started for chosen assets, their names."""
+    if not run.job_name.startswith("__"):
+        return run.job_name
+    return ", ".join(sorted(key.path[-1] for key in run.asset_selection or ())) or "checks"
+
+
 def _activity(instance: dg.DagsterInstance, record: dg.RunRecord) -> Activity:
     run = record.dagster_run
     state = _STATES.get(run.status, "queued")
-    job = "materialize" if run.job_name.startswith("__") else run.job_name
+    job = _name_of(run)
     since = record.start_time or record.create_timestamp.timestamp()
     concurrency = run.run_op_concurrency
     pools = tuple(sorted(concurrency.all_pools or ())) if concurrency else ()
@@ -156,8 +150,7 @@ def last_failure(instance: dg.DagsterInstance, target: str) -> Failure | None:
             continue
         if run.status is dg.DagsterRunStatus.SUCCESS:
             return None
-        job = "materialize" if run.job_name.startswith("__") else run.job_name
-        return Failure(run.run_id, job, record.end_time or 0.0, tuple(failure_reasons(instance, run.run_id)))
+        return Failure(run.run_id, _name_of(run), record.end_time or 0.0, tuple(failure_reasons(instance, run.run_id)))
     return None
 
 

@@ -7,6 +7,7 @@ seconds, and one that was interrupted goes on where it stopped.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -24,12 +25,14 @@ from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import UPLOAD_FINGERPRINT
 from sam2_assets.cli.instance import Platform, Say, add_partition, open_platform, run_here
 from sam2_assets.cli.interruption import kept
+from sam2_assets.cli.printing import time_in_words
 from sam2_assets.evaluation import scoreboard
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE
 from sam2_assets.storage import Storage
 from sam2_assets.storage.folder import write_atomically
 from sam2_assets.store import file_sha256
+from sam2_assets.training.demo_base.publishing import is_published
 from sam2_assets.training.plan import PLAN_FILE, Plan
 
 _SAMPLE = Path("var/sample")
@@ -84,9 +87,13 @@ def _sample(clock: Clock) -> list[SampleVideo]:
 
 def _base_model(clock: Clock) -> None:
     """Put the base model together in a child process: torch stays out of this one."""
-    clock("putting the base model together (SmolLM2-135M and EfficientNet-Lite0), once")
+    if is_published(_BASE_MODEL):
+        clock("the base model is there already")
+        return
+    clock("putting the base model together (SmolLM2-135M and EfficientNet-Lite0), once: about 20 s")
     command = [sys.executable, "-m", "sam2_assets.training.demo_base", "--out", str(_BASE_MODEL)]
-    subprocess.run(command, check=True)
+    # The bar of a library is about tensors, and what is printed at the end is the folder's name.
+    subprocess.run(command, check=True, env={**os.environ, "TQDM_DISABLE": "1"}, stdout=subprocess.DEVNULL)
 
 
 def _write_settings(store: Storage) -> None:
@@ -133,7 +140,7 @@ def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None
     plan = Plan.read(store.open(planned.ref) / PLAN_FILE)
     clock(
         f"plan {plan.plan_hash[:12]}: {plan.data.train_samples} samples, {plan.estimate.steps} steps, "
-        f"about {plan.estimate.seconds / 60:.0f} min; approved by the demo"
+        f"{time_in_words(plan.estimate.seconds)}; approved by the demo"
     )
     approve(store.files, plan.plan_hash, _APPROVER)
     if not _made_from(platform, plan):
@@ -184,6 +191,7 @@ def _run(seeds: int) -> int:
                 return 1
             console.print(scoreboard(scores))
     clock("done")
-    print("next: make ui        the graph, the reports and the curves, at http://127.0.0.1:3000")
+    print("next: make ui                      the graph, the reports and the curves, at http://127.0.0.1:3000")
+    print("      source .venv/bin/activate    puts sam2-assets on the path; then, with an export of yours:")
     print("      sam2-assets submit YOUR_EXPORT.zip --video YOUR_VIDEO.mp4")
     return 0

@@ -164,7 +164,7 @@ def _say_what_it_holds(lines: Lines, archive: Path, report: dict[str, Any]) -> N
 def _say_what_was_found(lines: Lines, findings: Findings, ahead: Outlook | None) -> None:
     found = [verdict for verdict in findings.verdicts if verdict.count or not verdict.passed]
     weight = {"error": 0, "warning": 1, "info": 2}
-    for verdict in sorted(found, key=lambda v: (weight[str(v.severity)], -v.count)):
+    for verdict in sorted(found, key=lambda v: (v.passed, weight[str(v.severity)], -v.count)):
         _say_verdict(lines, verdict)
     for hurdle in ahead.hurdles if ahead else ():
         _say_hurdle(lines, hurdle)
@@ -184,7 +184,10 @@ def _say_what_was_found(lines: Lines, findings: Findings, ahead: Outlook | None)
             continue
         words = f"stopped by {', '.join(by)}" if by else "nothing found that stops it"
         if station == ADAPTER and not ahead.plan_complete:
-            words += "; memory, time and cost were not measured: the settings name no base model on this machine"
+            words += (
+                "; memory, time and cost were not measured: the settings name no base model on this machine "
+                "(inspect knows no store: give its settings.yaml with --settings)"
+            )
         lines.say(f"{station}: {words}", style="bold red" if by else "green", indent=2)
 
 
@@ -201,10 +204,12 @@ def _say_hurdle(lines: Lines, hurdle: Hurdle) -> None:
 
 
 def _say_verdict(lines: Lines, verdict: Verdict) -> None:
-    style = {"error": "bold red", "warning": "bold yellow"}.get(str(verdict.severity), "bold")
+    # What was found within its limits is no warning.
+    weight = Severity.INFO if verdict.passed and verdict.measured and not verdict.waived else verdict.severity
+    style = {"error": "bold red", "warning": "bold yellow"}.get(str(weight), "bold")
     count = f"{verdict.count} finding{'s' if verdict.count != 1 else ''}" if verdict.measured else "not measured"
     stops = f", stops {verdict.gates}" if verdict.stops else ", waived" if verdict.waived else ""
-    lines.say(f"{verdict.severity} {verdict.check_id}: {count}{stops}", style=style, gap=True)
+    lines.say(f"{weight} {verdict.check_id}: {count}{stops}", style=style, gap=True)
     for example in verdict.examples[:_MOST_EXAMPLES]:
         lines.say(example, indent=2)
     if verdict.count > _MOST_EXAMPLES:

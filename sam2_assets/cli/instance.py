@@ -18,6 +18,7 @@ from sam2_assets.assets.child_process import COMMAND, STARTED_BY
 from sam2_assets.assets.failures import failure_reasons, was_interrupted
 from sam2_assets.cli.activity import PROCESS, bury_the_dead, this_process
 from sam2_assets.cli.interruption import for_us_alone
+from sam2_assets.cli.progress import in_full
 from sam2_assets.definitions import build_definitions
 from sam2_assets.errors import SettingsError
 from sam2_assets.partitions import videos
@@ -186,9 +187,5 @@ def _line(entry: dg.EventLogEntry) -> str | None:
             return f"    {kind}: {evaluation.check_name}: {evaluation.description or ''}"
     if event.event_type is Event.ASSET_OBSERVATION:
         metadata = event.asset_observation_data.asset_observation.metadata
-        return "    " + "  ".join(f"{name} {_short(value.value)}" for name, value in metadata.items())
+        return "    " + in_full({name: value.value for name, value in metadata.items()})
     return None
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

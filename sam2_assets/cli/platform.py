@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from sam2_assets import inbox
 from sam2_assets.approvals import approve as record_approval
@@ -20,6 +20,7 @@ from sam2_assets.cli.activity import CORPUS_NAME
 from sam2_assets.cli.instance import Outcome, Platform, daemon_is_up, open_platform
 from sam2_assets.cli.interruption import kept
 from sam2_assets.cli.launching import check_job, execute
+from sam2_assets.cli.printing import plan_in_words
 from sam2_assets.cli.targets import STATIONS, has_station, require_known, scope_of
 from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.exports import read_export
@@ -114,7 +115,9 @@ def fetch(name: str, asset: str, out: Path) -> None:
 
 
 def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None:
-    """Print the settings of a partition with the file each comes from; or write changes into its settings file."""
+    """Print the settings of a partition with the file each comes from; or write changes into its settings file, and
+    print those.
+    """
     console = Console()
     if explain or name is None:
         table = Table("setting", "default", "meaning")
@@ -128,14 +131,23 @@ def settings(name: str | None, changes: Sequence[str], *, explain: bool) -> None
             _change(*settings_place(platform.store.open(), partition), changes)
         resolved = platform.store.settings(partition)
         values = resolved.settings.model_dump(mode="json")
-        table = Table("setting", "value", "from")
+        # A name is copied into --set: never cut.
+        table = Table(
+            Column("setting", no_wrap=True), Column("value", overflow="fold"), Column("from", overflow="fold")
+        )
+        changed = [change.partition("=")[0].strip() for change in changes]
         for setting, _, _ in describe():
+            if changes and not any(f"{path}.".startswith(f"{setting}.") for path in changed):
+                continue
             value: Any = values
             for part in setting.split("."):
                 value = value[part]
             source = next((o for f, o in resolved.origins.items() if f == setting or f.startswith(f"{setting}.")), "")
             table.add_row(setting, str(value), Path(source).name if source else "[dim]default[/]")
         console.print(table)
+        if changes:
+            print("It holds from the next version on. With make ui running the inbox sensor makes one; else:")
+            print(f"next: sam2-assets launch {'plan_corpus' if partition is None else f'ingest {partition}'}")
 
 
 def _refuse_bad(layer: Layer) -> None:
@@ -187,12 +199,8 @@ def approve(name: str, by: str | None, *, run: bool) -> int:
         opened = platform.store.open()
         plan = Plan.read(opened.open(found.ref) / PLAN_FILE)
         approval = record_approval(opened.files, plan.plan_hash, by or getpass.getuser())
-        figures = plan.estimate
-        print(
-            f"plan {plan.plan_hash[:12]} of {name}: {plan.base.name}, {figures.steps} steps, "
-            f"{figures.gpu_hours:.3g} GPU-hours on {plan.config.card.name}, cost {figures.cost:.2f}: "
-            f"approved by {approval.approved_by}"
-        )
+        print(plan_in_words(plan))
+        print(f"{name}: approved by {approval.approved_by}")
         job = "train_corpus" if partition is None else "train_video"
         again = f"sam2-assets approve {name} --run"
         if not run:

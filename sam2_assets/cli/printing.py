@@ -1,9 +1,11 @@
-"""Lines for a terminal: wrapped with a hanging indent, safe to print whatever a label holds."""
+"""Lines for a terminal: wrapped, safe to print whatever a label holds; a time and a plan in words."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.text import Text
+
+from sam2_assets.training.plan import Plan
 
 _LONGEST = 600
 _HANGING = 2
@@ -14,6 +16,23 @@ def printable(text: object) -> str:
     line = " ".join(str(text).split())
     line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def time_in_words(seconds: float) -> str:
+    """E.g. ``about 40 s``, ``about 6 min``, ``about 2.5 h``."""
+    if seconds < 90:
+        return f"about {max(0.0, seconds):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h"
+
+
+def plan_in_words(plan: Plan) -> str:
+    """One line with what a person approves: the model, how much data, how long, how much memory, what it costs."""
+    need = plan.estimate
+    return (
+        f"plan {plan.plan_hash[:12]}: {plan.base.name}, {plan.data.train_samples} training samples, "
+        f"{need.steps} steps, {time_in_words(need.seconds)} ({need.gpu_hours:.3g} GPU-hours), {need.memory_gib:.1f} of "
+        f"{plan.config.card.memory_gib:g} GiB on {plan.config.card.name}, cost {need.cost:.2f}"
+    )
 
 
 class Lines:

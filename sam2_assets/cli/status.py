@@ -20,7 +20,7 @@ from sam2_assets.checks.gates import verdict
 from sam2_assets.checks.verdicts import WAYS_ON
 from sam2_assets.cli.activity import CORPUS_NAME, Activity, last_failure, under_way
 from sam2_assets.cli.instance import Platform, open_platform
-from sam2_assets.cli.printing import Lines
+from sam2_assets.cli.printing import Lines, plan_in_words
 from sam2_assets.cli.targets import STATIONS, has_station, require_known, scope_of, versions
 from sam2_assets.partitions import videos
 from sam2_assets.quarantine import Quarantined, quarantined
@@ -56,12 +56,18 @@ def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materiali
     return closed
 
 
-def _plan_waits(platform: Platform, made: Mapping[str, Materialized]) -> bool:
-    if "training_plan" not in made or "lora_adapter" in made:
+def _plan(platform: Platform, made: Mapping[str, Materialized]) -> Plan | None:
+    """The newest training plan, if there is one."""
+    if "training_plan" not in made:
+        return None
+    return Plan.read(platform.store.open().open(made["training_plan"].ref) / PLAN_FILE)
+
+
+def _waits_for_approval(platform: Platform, plan: Plan | None) -> bool:
+    """Whether nobody has approved the plan yet, though it needs it; that an older one was trained changes nothing."""
+    if plan is None or not needs_approval(plan):
         return False
-    opened = platform.store.open()
-    plan = Plan.read(opened.open(made["training_plan"].ref) / PLAN_FILE)
-    return needs_approval(plan) and approval_of(opened.files, plan.plan_hash) is None
+    return approval_of(platform.store.open().files, plan.plan_hash) is None
 
 
 def status(name: str | None) -> None:
@@ -126,7 +132,7 @@ def _waits(platform: Platform, scope: Scope, name: str, made: Mapping[str, Mater
     failure = last_failure(platform.instance, name)
     if failure is not None:
         return list(failure.reasons[:1])
-    if _plan_waits(platform, made):
+    if _waits_for_approval(platform, _plan(platform, made)):
         return [_APPROVAL]
     return []
 
@@ -162,7 +168,11 @@ def _print_one(platform: Platform, scope: Scope, partition: str | None, name: st
         lines.say(f"failed: {failure.job} at {clock} (run {failure.run_id[:8]})", style="red")
         for reason in reasons:
             lines.say(reason, indent=2, style="red")
-    if _plan_waits(platform, made) and not runs:
+    plan = _plan(platform, made)
+    if plan is not None:
+        lines.say(plan_in_words(plan))
+    # An approval opens no other gate.
+    if _waits_for_approval(platform, plan) and not runs and not closed:
         lines.command(f"next: sam2-assets approve {name}")
 
 

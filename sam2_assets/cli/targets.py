@@ -43,7 +43,9 @@ def require_known(platform: Platform, name: str) -> tuple[Scope, str | None]:
     known = {*platform.instance.get_dynamic_partitions(str(videos.name))}
     known |= {upload.partition for upload in inbox.scan(platform.store.open().inbox)}
     if partition not in known:
-        near = difflib.get_close_matches(partition, known, n=3)
+        # A key is the export's name and a hash, which nobody remembers.
+        begun = [key for key in sorted(known) if key.startswith(partition)][:3]
+        near = begun or difflib.get_close_matches(partition, known, n=3)
         listed = near or sorted(known)[:_MOST_LISTED]
         words = f"{'Did you mean' if near else 'One of'}: {', '.join([*listed, CORPUS_NAME])}."
         raise StoreError(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import datasets
 import httpx
 import pytest
@@ -22,14 +23,20 @@ from PIL import Image
 from typer.main import get_command
 
 from sam2_assets import inbox
+from sam2_assets.assets.lineage import current
+from sam2_assets.assets.scope import VIDEO
 from sam2_assets.cli import local_run, platform
+from sam2_assets.cli import status as standing
+from sam2_assets.cli.activity import PARTITION, under_way
 from sam2_assets.cli.app import app
-from sam2_assets.errors import SettingsError
+from sam2_assets.cli.targets import require_known
+from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.inbox import partition_key
 from sam2_assets.instructions import VIEWS
 from sam2_assets.sample import SampleVideo
 from sam2_assets.storage import FolderStorage
 from sam2_assets.store import MANIFEST
+from sam2_assets.training.plan import PLAN_FILE, Plan
 from sam2_assets_tests.conftest import Home, TrainedHome, new_home
 from sam2_assets_tests.exports.export_builder import demo_export
 from sam2_assets_tests.free_port import free_port
@@ -102,7 +109,8 @@ def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
 def test_inspect_of_painted_pictures_is_readable_but_a_gate_fails(small: Path, tmp_path: Path) -> None:
     done = command("inspect", small, cwd=tmp_path)
     assert (done.returncode, complaints(done)) == (3, [])
-    assert "burnt_in_overlay" in done.stdout
+    assert "error burnt_in_overlay: " in done.stdout
+    assert "info frame_rate_differs: " in done.stdout, "the demo's constant 30 is no warning"
     as_json = command("inspect", small, "--json", cwd=tmp_path)
     assert (as_json.returncode, complaints(as_json)) == (3, [])
     found = {f["check"]: f for f in json.loads(as_json.stdout)["findings"]}
@@ -421,7 +429,9 @@ def test_settings_explain_lists_every_setting(submitted: tuple[Home, str]) -> No
     assert "training.optimizer.learning_rate" in done.stdout
 
 
-def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(submitted: tuple[Home, str]) -> None:
+def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(
+    submitted: tuple[Home, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, partition = submitted
     sidecar = home.store / "inbox" / "small.settings.yaml"
     done = home.command(
@@ -434,6 +444,9 @@ def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(subm
         check=True,
     )
     assert str(sidecar) in done.stdout.replace("\n", "")
+    assert "quality.waivers" in done.stdout
+    assert "training.base_model" not in done.stdout, "only what was changed"
+    assert f"next: sam2-assets launch ingest {partition}\n" in done.stdout
     written = sidecar.read_bytes()
     assert yaml.safe_load(written) == {"splitting": {"segments": 2}, "quality": {"waivers": {"speck": "fine: really"}}}
     assert "splitting.segments = 0" in one_line(home.command("settings", partition, "--set", "splitting.segments=0"))
@@ -450,7 +463,9 @@ def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(subm
             platform.settings(partition, [change], explain=False)
         assert words in str(caught.value)
         assert sidecar.read_bytes() == written, change
+    monkeypatch.setenv("COLUMNS", "80")
     shown = home.command("settings", partition, check=True).stdout
+    assert "training.optimizer.projector_learning_rate" in shown, "a name to copy is not cut"
     (row,) = (line for line in shown.splitlines() if "splitting.segments" in line)
     assert "2" in row
     assert "small.settings.yaml" in row
@@ -468,6 +483,31 @@ def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(subm
 )
 def test_an_unknown_partition_is_one_line(submitted: tuple[Home, str], arguments: tuple[str, ...]) -> None:
     assert "cats-000000" in one_line(submitted[0].command(*arguments))
+
+
+def test_the_beginning_of_a_partition_key_is_enough_to_be_told_the_whole(submitted: tuple[Home, str]) -> None:
+    home, partition = submitted
+    with home.platform() as opened, pytest.raises(StoreError) as caught:
+        require_known(opened, partition.rpartition("-")[0])
+    assert f"Did you mean: {partition}" in str(caught.value)
+
+
+def test_a_run_without_a_job_is_called_after_the_assets_that_it_makes(submitted: tuple[Home, str]) -> None:
+    home, partition = submitted
+    made = frozenset({dg.AssetKey("splits"), dg.AssetKey("training_plan")})
+    with home.platform() as opened:
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            status=dg.DagsterRunStatus.QUEUED,
+            asset_selection=made,
+            tags={PARTITION: partition},
+        )
+        opened.instance.add_run(run)
+        try:
+            (shown,) = under_way(opened.instance)
+        finally:
+            opened.instance.delete_run(run.run_id)
+    assert str(shown).startswith("queued splits, training_plan since ")
 
 
 def test_fetch_copies_an_artifact_whole_into_a_new_folder_only(trained: TrainedHome, tmp_path: Path) -> None:
@@ -503,3 +543,29 @@ def test_approving_names_plan_cost_and_person_and_the_first_approval_stays(train
     again = trained.home.command("approve", trained.other, "--by", "Bob", check=True).stdout
     assert "approved by Ada" in again
     assert "approve" not in trained.home.command("status", trained.other, check=True).stdout
+
+
+def test_a_newer_plan_waits_for_its_approval_though_an_older_one_was_trained(
+    trained: TrainedHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with trained.home.platform() as opened:
+        found = current(opened.instance, VIDEO.key("training_plan"), trained.partition)
+        assert found is not None
+        plan = Plan.read(opened.store.open().open(found.ref) / PLAN_FILE)
+        standing.status(trained.partition)
+        assert "approve" not in capsys.readouterr().out
+        # The same to a command: a plan that nobody has said yes to yet, and an adapter.
+        record = trained.home.store / "approvals" / f"{plan.plan_hash}.json"
+        kept = record.read_bytes()
+        record.unlink()
+        try:
+            standing.status(trained.partition)
+            detail = capsys.readouterr().out
+            standing.status(None)
+            listed = capsys.readouterr().out
+        finally:
+            record.write_bytes(kept)
+    assert f"plan {plan.plan_hash[:12]}: {plan.base.name}, {plan.data.train_samples} training samples" in detail
+    assert f"next: sam2-assets approve {trained.partition}\n" in detail
+    assert "waits for approval" in listed
+    assert f"next: sam2-assets approve {trained.partition}\n" in listed
