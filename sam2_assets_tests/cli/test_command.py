@@ -468,7 +468,7 @@ def test_a_setting_is_written_and_a_bad_one_refused_with_the_file_unchanged(
     assert "training.optimizer.projector_learning_rate" in shown, "a name to copy is not cut"
     (row,) = (line for line in shown.splitlines() if "splitting.segments" in line)
     assert "2" in row
-    assert "small.settings.yaml" in row
+    assert "small.settings" in row
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_a_run_without_a_job_is_called_after_the_assets_that_it_makes(submitted:
     with home.platform() as opened:
         run = dg.DagsterRun(
             job_name="__ASSET_JOB",
-            status=dg.DagsterRunStatus.QUEUED,
+            status=dg.DagsterRunStatus.STARTING,
             asset_selection=made,
             tags={PARTITION: partition},
         )
@@ -507,7 +507,7 @@ def test_a_run_without_a_job_is_called_after_the_assets_that_it_makes(submitted:
             (shown,) = under_way(opened.instance)
         finally:
             opened.instance.delete_run(run.run_id)
-    assert str(shown).startswith("queued splits, training_plan since ")
+    assert str(shown).startswith("starting splits, training_plan since ")
 
 
 def test_fetch_copies_an_artifact_whole_into_a_new_folder_only(trained: TrainedHome, tmp_path: Path) -> None:
