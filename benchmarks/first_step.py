@@ -51,7 +51,7 @@ PARTS = {
     "training": "the first step",
 }
 """What ends at each moment, in order; the first begins with the submission."""
-_PATIENCE_S = 300.0
+_PATIENCE_S = 900.0
 _LOOK_S = 0.05
 _REPORTS = ("loading", "starting", "preflight", "training")
 _EVENTS = {Event.RUN_ENQUEUED: "queued", Event.RUN_STARTING: "dequeued", Event.RUN_START: "run"}

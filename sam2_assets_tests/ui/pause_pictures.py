@@ -28,17 +28,18 @@ from sam2_assets.sample import write_sample
 from sam2_assets_tests.conftest import TINY_SETTINGS, Home, approve_plan, new_home, submit
 from sam2_assets_tests.free_port import free_port
 from sam2_assets_tests.training.tiny_models import build_tiny_llava
-from sam2_assets_tests.ui.browser import FLAGS, PATIENCE_MS, Screen, installed_browser
+from sam2_assets_tests.ui.browser import FLAGS, Screen, installed_browser
 from sam2_assets_tests.user_interface import user_interface
 
-STEPS = 4000
-PAUSED_AFTER = 300
+STEPS = 1000
+PAUSED_AFTER = 100
 _LONGER = {
     "max_steps: 6": f"max_steps: {STEPS}",
-    "evaluate_every_steps: 3": "evaluate_every_steps: 1000",
+    "evaluate_every_steps: 3": "evaluate_every_steps: 500",
     "checkpoints: {every_steps: 2, keep: 2}": "checkpoints: {every_steps: 50, keep: 2}",
 }
-_PATIENCE_S = 600.0
+_PATIENCE_S = 900.0
+_PAGE_MS = 240_000
 
 
 def prepared(folder: Path) -> tuple[Home, str]:
@@ -138,7 +139,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     pictures: Path = parser.parse_args().folder
     pictures.mkdir(parents=True, exist_ok=True)
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=_PAGE_MS)
     # Nothing starts by itself: the approved plan is launched once, by us.
     os.environ[SWITCH] = "off"
     port = free_port()
@@ -150,8 +151,13 @@ def main() -> None:
             server: WebServer = wait_for(lambda: find_web_server(platform.instance))
             browser = playwright.chromium.launch(executable_path=installed_browser(), args=FLAGS)
             context = browser.new_context(base_url=server.address, viewport={"width": 1400, "height": 900})
-            context.set_default_timeout(PATIENCE_MS)
-            paused, begun = pause_and_resume(Screen(context.new_page(), pictures), platform, server, partition)
+            context.set_default_timeout(_PAGE_MS)
+            screen = Screen(context.new_page(), pictures)
+            try:
+                paused, begun = pause_and_resume(screen, platform, server, partition)
+            except Exception:
+                screen.keep("failed")
+                raise
             browser.close()
     print(f"paused after step {paused} at least, resumed: first told of step {begun}")
     assert begun >= paused - 50, "it began anew"
