@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
@@ -11,8 +12,9 @@ def main(port: int) -> int:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         print(
-            f"make ui: port {port} cannot be used ({error.strerror}); perhaps another Dagster runs there.\n"
+            f"make ui: port {port} cannot be used ({why}); perhaps another Dagster runs there.\n"
             f"Choose another: make ui UI_PORT={port + 1}\n"
             f"and in the terminals of the commands: export SAM2_ASSETS_UI=http://127.0.0.1:{port + 1}",
             file=sys.stderr,

@@ -20,7 +20,7 @@ def write_sample_exports(out: Path, videos: int, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with kept(f"what was drawn so far is in {out}; the same command draws all of it again"):
         made = write_sample(out, seed=seed, videos=videos, on_progress=lambda line: print(line, flush=True))
-    print(f"{len(made)} exports with their source videos in {out}")
+    print(f"{len(made)} export{'s with their source videos' if len(made) > 1 else ' with its source video'} in {out}")
     print(f"next: sam2-assets inspect {made[0].export} --video {made[0].source}")
 
 
