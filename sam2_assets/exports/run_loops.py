@@ -278,6 +278,10 @@ def write_compressed(runs: Ints, text: Bytes, at: int) -> int:
     """Write run lengths as ``rleToString`` of the COCO API does, from ``text[at]`` on; returns where it ended."""
     for i in range(len(runs)):
         number = runs[i] - (runs[i - 2] if i > 2 else 0)
+        if -16 <= number < 16:
+            text[at] = _ZERO + (number & 0x1F)
+            at += 1
+            continue
         more = True
         while more:
             bits = number & 0x1F
