@@ -44,8 +44,7 @@ PARTS = {
     "dequeued": "it waits in the queue",
     "run": "the run worker starts and loads the code",
     "step": "the step's process starts and loads the code",
-    "child": "plan, gates and data are verified",
-    "loading": "the training process imports its libraries",
+    "loading": "plan and data are verified, the training process imports its libraries",
     "starting": "the model is loaded, pictures are resized",
     "preflight": "the last look before the first step",
     "training": "the first step",
@@ -123,7 +122,7 @@ def _processor_s(pid: int) -> float:
 
 
 class _Reports:
-    """When the training child of a run began, and when each of its phases was first read in the step's log."""
+    """When each phase of the training child was first read in the step's log."""
 
     def __init__(self, home: Home, run_id: str) -> None:
         self._home = home
@@ -141,7 +140,6 @@ class _Reports:
                         self.moments.setdefault(phase, now)
         if self.moments and self._child is None:
             self._child = self._running()
-            self.moments["child"] = self._child.create_time()
         return "training" in self.moments
 
     def _running(self) -> psutil.Process:

@@ -7,8 +7,8 @@
 - ``admission``: which card a run gets, or why it waits. Pure.
 - ``memory_need``: how much card memory a run needs, from its training plan.
 - ``docker_launcher``: the launcher itself.
-- ``upkeep``: lets waiting runs go when a card is free, and removes finished containers; a service of its own,
-  ``python -m sam2_assets.launcher``.
+- ``upkeep``: lets waiting runs go when a card is free, tells the containers of cancelled runs, and removes finished
+  ones; a service of its own, ``python -m sam2_assets.launcher``.
 """
 
 from sam2_assets.launcher.docker_launcher import PoolRunLauncher

@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from sqlalchemy.exc import SQLAlchemyError
 
 from sam2_assets.launcher.docker_launcher import PoolRunLauncher
-from sam2_assets.launcher.upkeep import logger, reap, release
+from sam2_assets.launcher.upkeep import logger, reap, release, tell_cancelled
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         while not ended.is_set():
             try:
+                told = tell_cancelled(launcher, instance)
                 released, removed = release(launcher, instance), reap(launcher, instance)
-                if released or removed:
-                    logger.info("let go %d runs, removed %d containers", len(released), len(removed))
+                if told or released or removed:
+                    logger.info(
+                        "let go %d runs, told %d to stop, removed %d containers", len(released), len(told), len(removed)
+                    )
             except (DockerException, SQLAlchemyError) as error:
                 if options.once:
                     raise

@@ -54,6 +54,8 @@ GATE_TAG = "sam2_assets/gpu_gate"
 """Run tag that holds a run in the queue: ``dagster.yaml`` limits runs with the value ``waits`` to none."""
 WAITS, OPEN = "waits", "open"
 REASON_TAG = "sam2_assets/waits_for"
+STOP_TAG = "sam2_assets/told_to_stop"
+"""Run tag: the id of the run whose container was told to stop. A re-execution inherits the tag, but not the id."""
 _SOCKET = "/var/run/docker.sock"
 _LAST_WORDS = 4000
 
@@ -281,6 +283,39 @@ class PoolRunLauncher(DockerRunLauncher):
         return list(self.engine().containers.list(all=True, filters={"label": labels}, ignore_removed=True))
 
     # Ending
+
+    def terminate(self, run_id: str) -> bool:
+        """Cancel a run: SIGTERM to its container, in which a training saves its checkpoint.
+
+        The web server, where people click *Terminate*, must not reach the engine: then the run is marked, and the
+        upkeep service tells the container (``tell_cancelled``).
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        if self._reaches_engine():
+            self._instance.add_run_tags(run_id, {STOP_TAG: run_id})
+            return bool(super().terminate(run_id))
+        self._instance.report_run_canceling(run)
+        self._say(run, "The upkeep service stops the run's container within 15 seconds")
+        return True
+
+    def _reaches_engine(self) -> bool:
+        try:
+            return bool(self.engine().ping())
+        except DockerException:
+            return False
+
+    def tell_to_stop(self, run: dg.DagsterRun) -> bool:
+        """SIGTERM to the running container of a run that is being cancelled, once; whether there was one to tell."""
+        if run.tags.get(STOP_TAG) == run.run_id:
+            return False
+        running = [container for container in self.containers_of(run.run_id) if container.status == "running"]
+        for container in running:
+            container.kill(signal="SIGTERM")
+        if running:
+            self._instance.add_run_tags(run.run_id, {STOP_TAG: run.run_id})
+        return bool(running)
 
     def _refuse(self, run: dg.DagsterRun, error: Exception) -> None:
         """Fail the run with the reason, keep it from being retried, and leave no container."""

@@ -11,7 +11,7 @@ import logging
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._time import get_current_timestamp
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
 from sam2_assets.errors import LaunchError
 from sam2_assets.launcher.admission import Booking, Fits, Waits
@@ -71,6 +71,26 @@ def release(launcher: PoolRunLauncher, instance: dg.DagsterInstance) -> list[str
 def _note(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
     if run.tags.get(REASON_TAG) != reason:
         instance.add_run_tags(run.run_id, {REASON_TAG: reason})
+
+
+def tell_cancelled(launcher: PoolRunLauncher, instance: dg.DagsterInstance) -> list[str]:
+    """Tell the containers of runs that were cancelled where the engine is out of reach: in the web server.
+
+    One that does not end is the matter of run monitoring, which gives the run up, and then of :func:`reap`.
+
+    Returns:
+        Ids of the runs whose containers were told.
+    """
+    cancelled = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.CANCELING]))
+    told = []
+    for run in cancelled:
+        try:
+            if launcher.tell_to_stop(run):
+                told.append(run.run_id)
+        except (NotFound, APIError) as error:
+            # It ended between the look and the signal, or does not run yet: the next round looks again.
+            logger.info("run %s could not be told to stop: %s", run.run_id, error)
+    return told
 
 
 def reap(launcher: PoolRunLauncher, instance: dg.DagsterInstance) -> list[str]:

@@ -128,16 +128,26 @@ class Stack:
             for run in said["runsOrError"]["results"]
         ]
 
+    def reached(self, job: str, *statuses: str) -> dict[str, Any]:
+        """Waits until the newest run of a job has one of the statuses."""
+
+        def newest() -> Any:
+            runs = [run for run in self.runs() if run["jobName"] == job]
+            return runs and runs[0]["status"] in statuses and runs[0]
+
+        found: dict[str, Any] = wait_for(f"a run of {job}", newest)
+        return found
+
     def finished(self, job: str) -> dict[str, Any]:
         """Waits for the newest run of a job; fails with what the services said if it did not succeed."""
-
-        def ended() -> Any:
-            runs = [run for run in self.runs() if run["jobName"] == job]
-            return runs and runs[0]["status"] in ("SUCCESS", "FAILURE", "CANCELED") and runs[0]
-
-        run: dict[str, Any] = wait_for(f"a run of {job}", ended)
+        run = self.reached(job, "SUCCESS", "FAILURE", "CANCELED")
         assert run["status"] == "SUCCESS", self.errors_of(run["runId"])
         return run
+
+    def cancel(self, run_id: str) -> str:
+        """What *Terminate* in the UI asks; the type of the answer."""
+        query = "mutation M($id: String!) { terminateRun(runId: $id) { __typename } }"
+        return str(self.ask(query, id=run_id)["terminateRun"]["__typename"])
 
     def errors_of(self, run_id: str) -> str:
         query = """query Q($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {

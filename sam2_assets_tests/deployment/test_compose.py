@@ -57,6 +57,12 @@ def test_an_upload_becomes_a_built_adapter_and_every_container_is_hardened(
     # While the sensor waits: a second start of the services leaves the limit that somebody set.
     stack.compose("exec", "-T", "webserver", "dagster", "instance", "concurrency", "set", "gpu", "2")
     stack.compose("up", "-d")
+    # Cancelled where people click it: in the web server, which reaches no engine. Then run again.
+    cancelled = stack.reached("train_video", "STARTED", "SUCCESS", "FAILURE")
+    assert stack.cancel(cancelled["runId"]) == "TerminateRunSuccess"
+    assert stack.reached("train_video", "CANCELED", "SUCCESS", "FAILURE")["status"] == "CANCELED"
+    assert not stack.metadata("model_card", partition)
+    stack.launch("train_video", partition)
     trained = stack.finished("train_video")
     assert stack.metadata("model_card", partition)
     limits = stack.compose("exec", "-T", "webserver", "dagster", "instance", "concurrency", "get", "--all").stdout

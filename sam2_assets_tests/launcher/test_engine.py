@@ -23,7 +23,7 @@ from sam2_assets.launcher import PoolRunLauncher
 from sam2_assets.launcher.admission import Never
 from sam2_assets.launcher.docker_launcher import DEPLOYMENT_LABEL, GATE_TAG, REASON_TAG, WAITS
 from sam2_assets.launcher.memory_need import NEED_TAG
-from sam2_assets.launcher.upkeep import reap, release
+from sam2_assets.launcher.upkeep import reap, release, tell_cancelled
 from sam2_assets_tests.conftest import Home, new_home
 from sam2_assets_tests.launcher.conftest import configure, launch, services, wait_for
 
@@ -120,7 +120,10 @@ def test_other_runs_ask_for_no_card_and_the_builder_is_reached_by_pool_image_alo
             assert run is not None
             context = launcher_of(platform).get_container_context(run)
             assert context.container_kwargs["stop_timeout"] > GRACE_S
-            platform.instance.run_launcher.terminate(run_id)
+            if asset == "raw_export":
+                cancel_as_the_web_server_does(platform, run_id, container)
+            else:
+                assert platform.instance.run_launcher.terminate(run_id)
             wait_for("it to stop", lambda c=container: c.reload() or c.status == "exited")
             run = platform.instance.get_run_by_id(run_id)
             assert run is not None
@@ -144,6 +147,20 @@ def test_other_runs_ask_for_no_card_and_the_builder_is_reached_by_pool_image_alo
         assert attrs["Config"]["Labels"][DEPLOYMENT_LABEL] == DEPLOYMENT
     reaching = {asset for asset, attrs in found.items() if "docker.sock" in repr(attrs["HostConfig"]["Binds"])}
     assert reaching == {"deploy_image"}
+
+
+def cancel_as_the_web_server_does(platform: Platform, run_id: str, container: Any) -> None:
+    """Where no engine is in reach the run is marked; upkeep, which reaches it, tells the container, once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        assert platform.instance.run_launcher.terminate(run_id)
+    run = platform.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELING
+    container.reload()
+    assert container.status == "running"
+    assert tell_cancelled(launcher_of(platform), platform.instance) == [run_id]
+    assert tell_cancelled(launcher_of(platform), platform.instance) == []
 
 
 def test_a_run_that_fits_no_card_now_stays_queued_says_why_and_starts_when_it_fits(
