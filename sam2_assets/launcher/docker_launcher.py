@@ -295,7 +295,8 @@ class PoolRunLauncher(DockerRunLauncher):
             return False
         if self._reaches_engine():
             self._instance.add_run_tags(run_id, {STOP_TAG: run_id})
-            return bool(super().terminate(run_id))
+            ended: bool = super().terminate(run_id)  # type: ignore[no-untyped-call]
+            return ended
         self._instance.report_run_canceling(run)
         self._say(run, "The upkeep service stops the run's container within 15 seconds")
         return True
