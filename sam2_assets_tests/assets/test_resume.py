@@ -124,6 +124,15 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def wait_until_told(planned: Planned) -> None:
+    """Until ``status`` says how far the training is: what the child tells first is how it prepares."""
+    told = re.compile(rf"running lora_adapter since \d\d:\d\d, step \d+ of {STEPS}, loss [\d.]+, about \d+ .* left")
+    end = time.monotonic() + PATIENCE_S
+    while not told.search(shown := planned.home.command("status", planned.partition, check=True).stdout):
+        assert planned.child(), shown
+        assert time.monotonic() < end, shown
+
+
 def wait_for_end(planned: Planned, child: int) -> None:
     """The child must go by itself, and without having finished the training."""
     end = time.monotonic() + PATIENCE_S
@@ -186,10 +195,7 @@ def test_training_that_was_killed_and_cancelled_in_every_way_ends_with_the_unint
     fourth = max(planned.checkpoints)
     assert fourth > third
     with training(planned, planned.command(), beyond=fourth) as (process, child):
-        shown = planned.home.command("status", planned.partition, check=True).stdout
-        assert re.search(
-            rf"running lora_adapter since \d\d:\d\d, step \d+ of {STEPS}, loss [\d.]+, about \d+ .* left", shown
-        )
+        wait_until_told(planned)
         os.killpg(process.pid, signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE_S)
         wait_for_end(planned, child)
