@@ -146,11 +146,13 @@ def measure(
     )
 
 
-def measure_all(family: ModelFamily, config: Any, batches: Sequence[int], **settings: Any) -> list[Measured]:
-    """Every variant of every batch size; the memory of one is given back before the next."""
+def measure_all(
+    family: ModelFamily, config: Any, batches: Sequence[int], variants: Sequence[str] = VARIANTS, **settings: Any
+) -> list[Measured]:
+    """The variants of every batch size; the memory of one is given back before the next."""
     found = []
     for batch in batches:
-        for variant in VARIANTS:
+        for variant in variants:
             found.append(measure(family, config, variant, batch, **settings))
             gc.collect()
             if torch.cuda.is_available():
@@ -182,6 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shape", choices=list(SHAPES), help="of random weights; default llava-1.5-7b")
     parser.add_argument("--base", type=Path, help="a folder whose config.json gives the shape instead")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--variants", choices=VARIANTS, nargs="+", default=VARIANTS)
     parser.add_argument("--steps", type=int, default=10, help="measured, after two that are not")
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16")
     parser.add_argument("--peak-tflops", type=float, default=790.0, help="of the card, dense, in this precision")
@@ -200,6 +203,7 @@ def main(arguments: list[str] | None = None) -> None:
         family,
         config,
         given.batches,
+        given.variants,
         steps=given.steps,
         precision=given.precision,
         peak_tflops=given.peak_tflops,

@@ -31,6 +31,7 @@ from sam2_assets.exports.importer import IMPORT_FILE
 from sam2_assets.instructions import build_dataset
 from sam2_assets.instructions.reading import EVIDENCE_FILE
 from sam2_assets.packaging import write_repository
+from sam2_assets.packaging.serving import ADAPTER_WEIGHTS
 from sam2_assets.quality import Stage, assess
 from sam2_assets.settings import Layer, Settings, read_layer, resolve
 from sam2_assets.splitting import Previous, Source, enough_samples, no_leakage, parse_custom, read_splits, split
@@ -245,29 +246,40 @@ def _train(path: Path) -> int:
     made = _make_plan(run)
     if not made.passed:
         return _EXIT_GATE
-    trained, work = _fresh(run.out / "adapter"), run.out / "work" / made.plan_hash
-    job = TrainingJob(plan=run.out / PLAN_FILE, splits=run.splits, datasets=run.datasets, work=work, out=trained)
-    _child(job, run.out)
+    work, draft = run.out / "work" / made.plan_hash, _fresh(run.out / ".draft-adapter")
+    _child(
+        TrainingJob(plan=run.out / PLAN_FILE, splits=run.splits, datasets=run.datasets, work=work, out=draft), run.out
+    )
+    trained = _put_in_place(draft, run.out / "adapter")
     measured = _measure(run, made, trained, work / "evaluation")
-    repository = _fresh(run.out / "model")
+    draft = _fresh(run.out / ".draft-model")
     write_repository(
         adapter=trained,
         evaluation=measured,
         plan=run.out / PLAN_FILE,
         splits=run.splits,
-        out=repository,
+        out=draft,
         settings=run.settings.card,
         imports=run.imports,
     )
+    repository = _put_in_place(draft, run.out / "model")
     base = f" --base-model {made.config.base_model}" if Path(made.config.base_model).is_dir() else ""
     print(f"next: sam2-assets serve {repository}{base}")
     return 0
 
 
+def _put_in_place(draft: Path, place: Path) -> Path:
+    """What is complete takes the place of an older one, which a failure before this leaves as it was."""
+    shutil.rmtree(place, ignore_errors=True)
+    return draft.rename(place)
+
+
 def _measure(run: PreparedRun, made: Plan, adapter: Path, kept: Path) -> Path:
-    """Evaluate, unless this plan's adapter was evaluated before with the same settings."""
+    """Evaluate, unless these weights were evaluated before with the same settings."""
     settings = run.settings.evaluation
-    identity = hashlib.sha256(f"{made.plan_hash}\n{settings.model_dump_json()}".encode()).hexdigest()
+    # One plan can publish the weights of several of its checkpoints.
+    weights = file_sha256(adapter / "adapter" / ADAPTER_WEIGHTS)
+    identity = hashlib.sha256(f"{made.plan_hash}\n{weights}\n{settings.model_dump_json()}".encode()).hexdigest()
     if damage(kept, identity) is not None:
         with sealing(kept, identity) as draft:
             job = EvaluationJob(

@@ -63,6 +63,11 @@ def adapt(model: Any, family: ModelFamily, settings: LoraSettings, base: BaseMod
     trainable = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     for parameter in trainable:
         parameter.data = parameter.data.float()
+    for module in adapted.modules():
+        if isinstance(module, LoraLayer):
+            # PEFT would write each input anew in the adapter's fp32, and autocast then in bf16 again: the same numbers,
+            # at the price of two passes over memory and of an fp32 copy that is kept for the backward pass.
+            module.cast_input_dtype_enabled = False
     return Adapted(
         model=adapted,
         adapted_modules=names,

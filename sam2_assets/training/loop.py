@@ -84,7 +84,7 @@ class _ValidationStoppedError(Exception):
     """Control flow: the process was asked to end while it validated."""
 
 
-class _PatienceLostError(Exception):
+class _NothingLeftError(Exception):
     """Control flow: a validation that was made up for is the one after which the run ends."""
 
 
@@ -234,18 +234,37 @@ class LoopTrainer(Trainer):
         """
         if resume is not None:
             self.state = TrainerState.load_from_json(str(resume.folder / _STATE_FILE))
-            if self.ended_early:
+            # In the middle of an epoch the Trainer would make one step more before it looks how many were asked for.
+            if self.ended_early or (self._at_last_step and not self.validation_missing):
                 self._load_from_checkpoint(str(resume.folder))
                 return True
         # After those who listen: it may validate before the first step, which they must hear.
         self.add_callback(Rhythm(self))
         try:
             self.train(resume_from_checkpoint=str(resume.folder) if resume else None)
-        except _PatienceLostError:
+        except _NothingLeftError:
             self._save_checkpoint(self.model, None)
         if self._limit is not None:
             raise self._limit
-        return int(self.state.global_step) >= int(self.state.max_steps) or self.ended_early
+        return (self._at_last_step and not self.validation_missing) or self.ended_early
+
+    @property
+    def _at_last_step(self) -> bool:
+        return int(self.state.global_step) >= int(self.state.max_steps)
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether the step just made is one after which the model is validated."""
+        step, every = self.state.global_step, self._config.evaluate_every_steps
+        return self.validates and step > 0 and (step % every == 0 or self._at_last_step)
+
+    @property
+    def validation_missing(self) -> bool:
+        """Whether the validation of this step is due, and was cut short."""
+        step = self.state.global_step
+        return self.validation_due and not any(
+            "eval_loss" in entry and entry["step"] == step for entry in self.state.log_history
+        )
 
     def use_weights(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint's weights in place of those of the last step."""
@@ -370,25 +389,19 @@ class Rhythm(TrainerCallback):
         self._started = 0.0
         self._durations: list[float] = []
 
-    def _validation_due(self, state: TrainerState) -> bool:
-        every = self._trainer._config.evaluate_every_steps
-        step = state.global_step
-        return self._trainer.validates and step > 0 and (step % every == 0 or step >= state.max_steps)
-
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Make up for a validation that the end of the previous session cut short."""
         self._trainer.clock.sessions += 1
-        done = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
-        if self._validation_due(state) and not done:
+        if self._trainer.validation_missing:
             try:
                 self._trainer.evaluate()
             except _ValidationStoppedError:
                 # Nothing is lost: the checkpoint that this session started from stands.
                 raise Interrupted from None
-            if self._trainer.ended_early:
-                raise _PatienceLostError
+            if self._trainer.ended_early or state.global_step >= state.max_steps:
+                raise _NothingLeftError
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -428,7 +441,7 @@ class Rhythm(TrainerCallback):
         if last:  # nothing is left to be stopped
             trainer._limit = None
         every = trainer._config.checkpoints.every_steps
-        control.should_evaluate = self._validation_due(state)
+        control.should_evaluate = trainer.validation_due
         control.should_save = last or stopping or state.global_step % every == 0
         control.should_training_stop = last or stopping
         return control

@@ -10,14 +10,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sam2_assets.errors import TrainingError
-from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.config import BudgetSettings, TrainingConfig
 from sam2_assets.training.estimate import Estimate, PastRun, estimate
 from sam2_assets.training.families import family_by_name, read_config
 from sam2_assets.training.identity import BaseModelIdentity, identify
 from sam2_assets.training.inventory import DataIdentity, take_inventory
 
 PLAN_FILE = "plan.json"
-RECIPE = 1
+RECIPE = 2
 """Raised whenever a change of the code changes the weights that the same configuration and data give."""
 
 
@@ -161,14 +161,23 @@ def _checks(config: TrainingConfig, data: DataIdentity, figures: Estimate) -> li
             f"{figures.memory_gib:g} GiB of the {card.memory_gib:g} GiB of the declared card ({card.name})",
             "Lower batch_size and raise gradient_accumulation, or turn activation_checkpointing on.",
         ),
-        _check(
-            "within_budget",
-            figures.gpu_hours <= budget.max_gpu_hours,
-            f"{figures.gpu_hours:g} of at most {budget.max_gpu_hours:g} GPU-hours ({figures.based_on})",
-            "Lower epochs, max_steps or max_samples, or raise budget.max_gpu_hours.",
-        ),
+        _budget_check(budget, figures),
         *data_checks(config, data),
     ]
+
+
+def _budget_check(budget: BudgetSettings, figures: Estimate) -> PlanCheck:
+    limits = [("max_gpu_hours", figures.gpu_hours, budget.max_gpu_hours, "GPU-hours")]
+    if budget.max_cost is not None:
+        limits.append(("max_cost", figures.cost, budget.max_cost, "in your currency"))
+    broken = [f"budget.{name}" for name, needed, limit, _ in limits if needed > limit]
+    return _check(
+        "within_budget",
+        not broken,
+        ", ".join(f"{needed:g} of at most {limit:g} {unit}" for _, needed, limit, unit in limits)
+        + f" ({figures.based_on})",
+        f"Lower epochs, max_steps or max_samples, or raise {' and '.join(broken)}.",
+    )
 
 
 def data_checks(config: TrainingConfig, data: DataIdentity) -> list[PlanCheck]:

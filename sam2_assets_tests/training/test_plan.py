@@ -102,6 +102,7 @@ def test_a_plan_within_its_limits_passes_every_check(data: Data, tiny_llava: Pat
     [
         ({"card": {"memory_gib": 0.5}}, "fits_card"),
         ({"budget": {"max_gpu_hours": 0.001}}, "within_budget"),
+        ({"budget": {"max_cost": 0.01}, "card": {"price_per_hour": 100.0}}, "within_budget"),
         ({"batch_size": 32}, "enough_training_samples"),
     ],
 )
