@@ -4,7 +4,8 @@
 a GPU for sizes of 7B. ``--base FOLDER`` takes the shape of a base model on this machine instead (a tiny one runs on a
 CPU). Each batch size is measured with all that the loop does, and with one thing changed at a time: activation
 checkpointing, the library's loss over all positions instead of the trimmed one, the optimiser's loop instead of its
-fused kernel. The last row of a batch size is TRL's trainer on the same weights and batch, where TRL is installed.
+fused kernel, PEFT's and transformers' layers instead of the fused ones. The last row of a batch size is TRL's trainer
+on the same weights and batch, where TRL is installed.
 ``--cap-gib 24`` lets torch take no more than a card of that size has; what does not fit is said.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import peft
 import torch
 import transformers
+from peft.tuners import lora
 
 from benchmarks.gpu_trl import trl_steps, why_absent
 from benchmarks.pace import WARM_UP, Pace
@@ -31,13 +33,15 @@ from sam2_assets.training.adapters import adapt, parameter_groups, recompute_act
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import GIB, sample_flops
 from sam2_assets.training.families.base import ModelFamily
+from sam2_assets.training.fusion import FusedLinear, is_fused_norm
 from sam2_assets.training.identity import BaseModelIdentity
 from sam2_assets.training.loop import autocast
 from sam2_assets.training.loss import answer_loss, supervised_tokens
 from sam2_assets.training.memory import is_out_of_memory
 
 TRL = "TRL"
-VARIANTS = ("all", "checkpointing", "full_loss", "unfused", TRL)
+LIBRARY_LAYERS = "library_layers"
+VARIANTS = ("all", "checkpointing", "full_loss", "unfused", LIBRARY_LAYERS, TRL)
 _LEARNING_RATE = 1e-4
 
 
@@ -61,6 +65,15 @@ def library_loss(model: Any, batch: dict[str, torch.Tensor], tokens: int) -> tor
     """The loss as transformers computes it, with the scores of every position."""
     loss: torch.Tensor = model(**batch, use_cache=False, num_items_in_batch=tokens).loss
     return loss
+
+
+def take_library_layers(model: Any) -> None:
+    """Undo what ``adapt`` fused: adapted layers are PEFT's again, norms those of transformers."""
+    for module in model.modules():
+        if isinstance(module, FusedLinear):
+            module.__class__ = lora.Linear
+        elif is_fused_norm(module):
+            del module.forward
 
 
 def our_steps(
@@ -112,9 +125,11 @@ def measure(
     settings = TrainingConfig.model_validate({"precision": precision, "activation_checkpointing": checkpointing})
     pace = Pace()
     try:
-        model = random_model(config, precision, device)
+        model = random_model(family, config, precision, device)
         identity = BaseModelIdentity.model_construct(name="random", commit=None)
         adapted = adapt(model, family, settings.lora, identity).model.train()
+        if variant in (LIBRARY_LAYERS, TRL):
+            take_library_layers(adapted)
         if checkpointing:
             recompute_activations(adapted)
         inputs = random_batch(config, batch, device, frame)

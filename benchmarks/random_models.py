@@ -50,13 +50,13 @@ def configuration(shape: str | None, base: Path | None) -> tuple[ModelFamily, An
     )
 
 
-def random_model(config: Any, precision: str, device: torch.device) -> Any:
+def random_model(family: ModelFamily, config: Any, precision: str, device: torch.device) -> Any:
     """Random weights, frozen, on the device: they are never on the CPU where there is a GPU."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     torch.manual_seed(0)
     with device:
         model = transformers.AutoModelForImageTextToText.from_config(config, dtype=dtype)
-    return model.eval().requires_grad_(False)
+    return family.frozen(model)
 
 
 def random_batch(

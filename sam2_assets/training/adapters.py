@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.config import LoraSettings
 from sam2_assets.training.families.base import ModelFamily
+from sam2_assets.training.fusion import FusedLinear, fuse_norms
 from sam2_assets.training.identity import BaseModelIdentity
 
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -49,6 +50,8 @@ def adapt(model: Any, family: ModelFamily, settings: LoraSettings, base: BaseMod
         modules_to_save=list(family.projector_modules) if settings.train_projector else None,
         task_type="CAUSAL_LM",
     )
+    # Only here: what is written is PEFT's, and is read into PEFT's own layers.
+    config._register_custom_module({torch.nn.Linear: FusedLinear})
     try:
         adapted = get_peft_model(model, config)
     except ValueError as error:
@@ -68,6 +71,7 @@ def adapt(model: Any, family: ModelFamily, settings: LoraSettings, base: BaseMod
             # PEFT would write each input anew in the adapter's fp32, and autocast then in bf16 again: the same numbers,
             # at the price of two passes over memory and of an fp32 copy that is kept for the backward pass.
             module.cast_input_dtype_enabled = False
+    fuse_norms(adapted)
     return Adapted(
         model=adapted,
         adapted_modules=names,

@@ -85,6 +85,13 @@ class ModelFamily(ABC):
     def load_model(self, base_model: str, revision: str | None = None, *, dtype: torch.dtype) -> Any:
         """The model in evaluation mode, on the CPU, every parameter frozen."""
 
+    def frozen(self, model: Any) -> Any:
+        """A model of the library as ``load_model`` hands it out: in evaluation mode, no parameter trained.
+
+        A family may replace the computation of a part by an equal one; names and values of weights stay.
+        """
+        return model.eval().requires_grad_(False)
+
     @abstractmethod
     def prompt(self, processor: Any, question: str) -> str:
         """The exact prompt text for one picture and one question, up to where the answer begins."""

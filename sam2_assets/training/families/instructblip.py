@@ -81,7 +81,7 @@ class InstructBlip(ModelFamily):
                 module.p = 0.0
             if hasattr(module, "attention_dropout"):
                 module.attention_dropout = 0.0
-        return model.eval().requires_grad_(False)
+        return self.frozen(model)
 
     def prompt(self, processor: Any, question: str) -> str:
         """``Question:``, the question, `` Answer:``; the processor puts the picture's tokens before it."""

@@ -102,7 +102,7 @@ class Llava(ModelFamily):
                 trust_remote_code=False,
                 attn_implementation=self.attention,
             )
-        return model.eval().requires_grad_(False)
+        return self.frozen(model)
 
     def prompt(self, processor: Any, question: str) -> str:
         """``USER: <image>`` and a line break, the question, `` ASSISTANT:``, as Vicuna's conversations go on."""
