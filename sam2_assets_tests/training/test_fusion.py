@@ -117,6 +117,13 @@ def test_whatever_is_not_one_plain_adapter_is_left_to_peft(state: str) -> None:
     assert torch.equal(*found)
 
 
+def test_autocast_decides_the_type_of_the_product_as_for_a_plain_layer() -> None:
+    with autocast("bf16", CPU):
+        ours, theirs = (_layer(fused, torch.float32)(_inputs(torch.float32)) for fused in (True, False))
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    assert (ours - theirs).norm() < 0.01 * theirs.norm()
+
+
 def test_an_input_without_gradient_is_taken() -> None:
     model = _layer(True, torch.float32)
     x = _inputs(torch.float32).detach()
