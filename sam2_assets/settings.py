@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from sam2_assets.errors import SettingsError
 from sam2_assets.evaluation.settings import EvaluationSettings
@@ -155,7 +156,8 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
             file=owner,
             field=name,
             value=first["input"],
-            remedy="`sam2-assets settings --explain` lists every setting with its meaning and range.",
+            remedy=f"{_meaning(first['loc'])}"
+            "`sam2-assets settings --explain` lists every setting with its meaning and range.",
         ) from error
     try:
         check_tasks(settings.instructions)
@@ -164,6 +166,19 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     except SettingsError as error:
         raise error.in_file(_layer_of(error.field or "", origins)) from error
     return Resolved(settings, origins)
+
+
+def _meaning(place: Sequence[int | str]) -> str:
+    """What the setting at ``place`` means, as a sentence that ends in a space; empty for a section or what is none."""
+    model: Any = Settings
+    info: FieldInfo | None = None
+    for part in place:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            break  # inside a list or a mapping: the setting's own description says what belongs there
+        info = model.model_fields.get(str(part))
+        model = None if info is None else info.annotation
+    section = isinstance(model, type) and issubclass(model, BaseModel)
+    return f"It means: {info.description}. " if info is not None and info.description and not section else ""
 
 
 def _layer_of(field: str, origins: Mapping[str, str]) -> str | None:

@@ -16,6 +16,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sam2_assets.cli.interruption import kept
 from sam2_assets.cli.local import require_sound_tables
+from sam2_assets.cli.printing import printable
+from sam2_assets.cli.progress import in_full
 from sam2_assets.errors import GateError, SettingsError
 from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.exports import read_export
@@ -41,6 +44,7 @@ from sam2_assets.tables import Tables
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.job_file import JobFile
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
+from sam2_assets.training.progress import ENDED_BADLY
 from sam2_assets.training.sealed import copy_sealed, damage, sealing
 
 _EXIT_GATE = 3
@@ -101,10 +105,10 @@ def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
     settings = resolve([Layer(str(path), values)]).settings
     model = base / settings.training.base_model
     if model.is_dir():
-        training = settings.training.model_copy(update={"base_model": str(model)})
+        training = settings.training.model_copy(update={"base_model": str(model.resolve())})
         settings = settings.model_copy(update={"training": training})
     exports = [RunExport(archive=base / e.archive, video=base / e.video if e.video else None) for e in parsed.exports]
-    return exports, base / parsed.out, settings
+    return exports, (base / parsed.out).resolve(), settings
 
 
 def _prepare(path: Path) -> PreparedRun:
@@ -215,19 +219,35 @@ def plan(path: Path) -> int:
 
 
 def _child(job: JobFile, out: Path) -> None:
-    """Run a child to its end; where it fails it has said why, and its exit code becomes the command's."""
+    """Run a child to its end, saying its reports; where it fails it says why, and its exit code becomes ours."""
     file = out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
     job.write(file)
-    child = subprocess.Popen([sys.executable, "-m", job.CHILD, str(file)])
-    try:
-        code = child.wait()
-    except KeyboardInterrupt:
-        # A terminal sends Ctrl-C to both; a child that was told twice only stops once.
-        child.terminate()
-        child.wait()
-        raise
-    if code:
-        raise SystemExit(code)
+    with subprocess.Popen(
+        [sys.executable, "-m", job.CHILD, str(file)], stdout=subprocess.PIPE, encoding="utf-8"
+    ) as child:
+        assert child.stdout is not None
+        try:
+            _say(child.stdout)
+        except KeyboardInterrupt:
+            # A terminal sends Ctrl-C to both; a child that was told twice only stops once.
+            child.terminate()
+            _say(child.stdout)
+            raise
+    if child.returncode:
+        raise SystemExit(child.returncode)
+
+
+def _say(reports: Iterable[str]) -> None:
+    """Print what a child reports, one plain line each; its failure stands on stderr already."""
+    for line in reports:
+        try:
+            told = json.loads(line)
+        except json.JSONDecodeError:
+            told = None
+        if not isinstance(told, dict):  # something that a library printed
+            print(printable(line), flush=True)
+        elif told.get("phase") not in ENDED_BADLY:
+            print(in_full(told), flush=True)
 
 
 def train(path: Path) -> int:

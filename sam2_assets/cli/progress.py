@@ -11,7 +11,9 @@ _COUNTED = (("step", "steps"), ("samples_done", "samples"), ("answered", "of"), 
 """What is counted, and up to what."""
 _LEFT = "eta_s"
 _LOSSES = {"loss": "loss", "validation_loss": "validation loss"}
-_FOR_CURVES = {"learning_rate", "grad_norm", "samples_per_s", "peak_memory_gib", "plan_hash", "already"}
+_PACE = "samples_per_s"
+_ALREADY = "already"
+_FOR_CURVES = {"learning_rate", "grad_norm", "peak_memory_gib", "plan_hash"}
 """Figures that TensorBoard and the metadata in the UI show, and that say nothing to somebody who waits."""
 
 
@@ -35,8 +37,15 @@ def in_short(told: Mapping[str, Any], age_s: float = 0.0) -> list[str]:
 def in_full(told: Mapping[str, Any]) -> str:
     """One line: the phase, how far it is, and whatever else was told that is not only for a curve."""
     counted = _counted(told)
-    said = {"phase", _LEFT, *_LOSSES, *_FOR_CURVES, *(name for pair in counted for name in pair)}
-    others = [f"{name.replace('_', ' ')} {_short(value)}" for name, value in told.items() if name not in said]
+    said = {"phase", _LEFT, _PACE, _ALREADY, *_LOSSES, *_FOR_CURVES, *(name for pair in counted for name in pair)}
+    others = ["it was done before, nothing is repeated"] if told.get(_ALREADY) is True else []
+    if isinstance(told.get(_PACE), float):
+        others.append(f"{_short(told[_PACE])} samples/s")
+    others += [
+        f"{name.replace('_', ' ')} {_short(value)}"
+        for name, value in told.items()
+        if name not in said and value is not None
+    ]
     phase = str(told.get("phase", ""))
     parts = [part for part in in_short(told) if part != phase]
     return printable(f"{phase}: {', '.join([*parts, *others])}" if parts or others else phase)

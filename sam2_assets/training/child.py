@@ -58,7 +58,7 @@ def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None
             work(options.job, reporter, stop)
         except Sam2AssetsError as error:
             reporter.failed(error)
-            print(error, file=sys.stderr)
+            print(f"sam2-assets: {error}", file=sys.stderr)
             return EXIT_USER_ERROR
         except Interrupted:
             return EXIT_INTERRUPTED

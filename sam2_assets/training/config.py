@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sam2_assets.training.families import canonical_name
 from sam2_assets.training.presets import with_preset
+from sam2_assets.training.targets import expression_of
 
 
 class _Section(BaseModel):
@@ -24,12 +25,33 @@ class LoraSettings(_Section):
         description="rank of the update matrices, 1 to 512; more learns more and costs memory; "
         "above 512 a layer's update is no longer low-rank",
     )
-    alpha: int = Field(32, ge=1, le=1024, description="the update is scaled by alpha / rank; 1 to 1024")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the adapters; 0 to below 1")
+    alpha: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="the update is scaled by alpha / rank; 1 to 1024, usual is once or twice the rank",
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout before the adapters; 0 to below 1 (nothing would be left), usual are 0 to 0.1",
+    )
     targets: str | None = Field(
-        None, description="regular expression of module names to adapt; empty: the model family's own choice"
+        None,
+        description="layers of the language model to adapt: a regular expression of their whole names (a file may also "
+        "list names: [q_proj, v_proj]); empty: the model family's own choice",
     )
     train_projector: bool = Field(True, description="also train the projector between vision and language, in full")
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _listed_by_name(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        if not value or not all(isinstance(name, str) and name for name in value):
+            raise ValueError("list names of layers, e.g. [q_proj, v_proj], or leave it empty")
+        return expression_of(value)
 
 
 class OptimizerSettings(_Section):
@@ -41,15 +63,21 @@ class OptimizerSettings(_Section):
         "sgd: with momentum 0.9, 4 bytes, wants a far higher learning rate",
     )
     learning_rate: float = Field(
-        2.0e-4, gt=0, le=1, description="of the adapters, above 0 to 1; usual are 1.0e-5 to 5.0e-4"
+        2.0e-4,
+        gt=0,
+        le=1,
+        description="of the adapters, above 0 to 1: how far adamw moves a weight in a step, and weights are below 1; "
+        "usual are 1.0e-5 to 5.0e-4",
     )
     projector_learning_rate: float | None = Field(None, gt=0, le=1, description="of the projector; empty: the same")
     scheduler: Literal["cosine", "linear", "constant", "inverse_sqrt"] = Field(
         "cosine", description="how the rate falls after the warm-up"
     )
-    warmup_ratio: float = Field(0.03, ge=0, le=1, description="share of the steps in which the rate rises from 0")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay; 0 to 1")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    warmup_ratio: float = Field(
+        0.03, ge=0, le=1, description="share of the steps in which the rate rises from 0; 0 to 1, usual are 0 to 0.1"
+    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay; 0 to 1, usual are 0 to 0.1")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm; above 0, usual is 1")
 
 
 class CheckpointSettings(_Section):

@@ -15,6 +15,7 @@ from sam2_assets.training.estimate import Estimate, PastRun, estimate
 from sam2_assets.training.families import family_by_name, read_config
 from sam2_assets.training.identity import BaseModelIdentity, identify
 from sam2_assets.training.inventory import DataIdentity, take_inventory
+from sam2_assets.training.targets import check_targets
 
 PLAN_FILE = "plan.json"
 RECIPE = 3
@@ -129,12 +130,14 @@ def make_plan(
         history: measurements of earlier runs, oldest first.
 
     Raises:
-        TrainingError: about the base model (see ``identify``).
+        TrainingError: about the base model (see ``identify``), or ``lora_targets`` that none of its layers fits.
         DatasetError: about splits or datasets (see ``take_inventory``).
     """
     base = identify(config.base_model, config.revision, config.family)
     data = take_inventory(splits, datasets, config)
-    shape = family_by_name(base.family).shape(read_config(config.base_model, config.revision))
+    family = family_by_name(base.family)
+    shape = family.shape(read_config(config.base_model, config.revision))
+    check_targets(config.lora.targets, family, shape)
     figures = estimate(shape, config, data.workload, base.fingerprint, history)
     return Plan(
         plan_hash=plan_hash(config, base, data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -11,6 +12,11 @@ from typing import Protocol
 from sam2_assets.errors import Sam2AssetsError
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
+
+FAILED = "failed"
+CRASHED = "crashed"
+ENDED_BADLY = (FAILED, CRASHED)
+"""Phases whose report is about an error that stderr shows, too."""
 
 Scalar = str | int | float | bool | None
 
@@ -35,16 +41,25 @@ class Reporter:
         """Tell that the child is in ``phase``, with figures."""
         payload: dict[str, Scalar] = {"phase": phase, **fields}
         if not self._quiet:
-            print(json.dumps(payload, ensure_ascii=False), flush=True)
+            self._print(json.dumps(payload, ensure_ascii=False))
         if self._sink is not None:
             self._sink.report_custom_message(payload)
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            # Who listened is gone, most often killed: then we are asked to end, and a checkpoint must still be written.
+            self._quiet = True
+            # Python would stumble over the same pipe again when it flushes at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def failed(self, error: BaseException) -> None:
         """Tell why the child is about to end."""
         if isinstance(error, Sam2AssetsError):
-            self.report("failed", **error.as_dict())
+            self.report(FAILED, **error.as_dict())
         else:
-            self.report("crashed", code=type(error).__name__, message=str(error))
+            self.report(CRASHED, code=type(error).__name__, message=str(error))
 
 
 @contextmanager

@@ -121,8 +121,6 @@ def _value(target: str, value: Any, file: str, field: str) -> Any:
                 remedy=f"Write {', '.join(str(name) for name in _FAMILIES)}, or leave it out.",
             )
         return _FAMILIES[value]
-    if target == "training.lora.targets" and isinstance(value, list):
-        return rf".*language_model.*\.({'|'.join(str(name) for name in value)})"
     return value
 
 

@@ -290,10 +290,34 @@ def test_train_makes_a_model_repository_and_a_second_call_repeats_no_work(run_fi
     before = {name: contents(trained_here / name) for name in ("adapter", "evaluation", "model", "splits")}
     done = command("train", run_file, cwd=run_file.parent)
     assert done.returncode == 0, done.stderr
-    reports = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     # The training child says that it had finished; no step is made, and the evaluation child is not even started.
-    assert [report.get("already") for report in reports] == [True]
+    said = done.stdout.splitlines()
+    (repeated,) = (place for place, line in enumerate(said) if line.startswith("finished: it was done before"))
+    assert said[repeated + 1].startswith("next: ")
+    assert "loading" not in done.stdout
     assert {name: contents(trained_here / name) for name in before} == before
+
+
+def test_a_training_is_told_in_plain_lines_and_its_failure_once(
+    run_file: Path, trained_here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values = yaml.safe_load(run_file.read_text())
+    # What else such an expression hits, only the training can see.
+    values["training"]["lora"] = {"targets": ".*_proj"}
+    values["out"] = "../" + run_file.parent.name + "/made"
+    wrong = run_file.with_name("wrong.yaml")
+    wrong.write_text(yaml.safe_dump(values))
+    with pytest.raises(SystemExit) as ended:
+        local_run.train(wrong)
+    said = capfd.readouterr()
+    assert ended.value.code == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith("sam2-assets: lora.targets = '.*_proj': ")
+    assert "loading" in said.out.splitlines()
+    assert "{" not in said.out
+    assert "targets do not fit" not in said.out
+    assert json.loads((trained_here / "training.job.json").read_text())["out"] == str(trained_here / ".draft-adapter")
+    assert (trained_here / "adapter" / "training.json").is_file()
 
 
 @pytest.mark.parametrize(

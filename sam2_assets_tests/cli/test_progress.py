@@ -22,7 +22,13 @@ TRAINING = {
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        (TRAINING, "training: step 40 of 130, loss 1.23, about 7 min left"),
+        (TRAINING, "training: step 40 of 130, loss 1.23, about 7 min left, 4.3 samples/s"),
+        (
+            {"phase": "validating", "step": 65, "steps": 130, "validation_loss": 0.5, "box_iou": None},
+            "validating: step 65 of 130, validation loss 0.5",
+        ),
+        ({"phase": "finished", "plan_hash": "acd5", "already": False}, "finished"),
+        ({"phase": "finished", "already": True}, "finished: it was done before, nothing is repeated"),
         (
             {"phase": "validating", "step": 65, "steps": 130, "validation_loss": 0.558, "box_iou": 0.141},
             "validating: step 65 of 130, validation loss 0.558, box iou 0.141",

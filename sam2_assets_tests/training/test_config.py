@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sam2_assets.errors import SettingsError
 from sam2_assets.settings import Layer, Settings, parse_layer, resolve
@@ -107,6 +108,47 @@ def test_a_resolved_configuration_reads_back_as_itself() -> None:
 def test_the_same_choice_by_preset_and_by_hand_is_the_same_run(tmp_path: Path) -> None:
     by_hand = TrainingConfig.model_validate(PRESETS["balanced"])
     assert TrainingConfig.model_validate({"preset": "balanced"}).deciding_fields() == by_hand.deciding_fields()
+
+
+def _ranged(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, str, float]]:
+    """Every bound of every field: its dotted name, its meaning, and a value just outside."""
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _ranged(kind, f"{section}{name}.")
+        for bound in info.metadata:
+            for of, outside in (("ge", -1), ("gt", 0), ("le", 1), ("lt", 0)):
+                if (limit := getattr(bound, of, None)) is not None:
+                    yield f"{section}{name}", info.description or "", limit + outside
+
+
+RANGED = list(_ranged(TrainingConfig))
+
+
+@pytest.mark.parametrize(("name", "meaning", "value"), RANGED, ids=lambda part: str(part)[:40])
+def test_a_value_out_of_its_range_is_refused_with_what_the_field_means(name: str, meaning: str, value: float) -> None:
+    values: dict[str, object] = {name.split(".")[-1]: value}
+    for section in reversed(name.split(".")[:-1]):
+        values = {section: values}
+    with pytest.raises(SettingsError) as caught:
+        resolve([Layer("a.yaml", {"training": values})])
+    assert (caught.value.file, caught.value.field) == ("a.yaml", f"training.{name}")
+    assert meaning
+    assert f"It means: {meaning}. " in str(caught.value)
+
+
+def test_the_usual_learning_rates_are_named_to_who_gives_another() -> None:
+    assert len(RANGED) > 40
+    with pytest.raises(SettingsError, match=r"learning_rate = 10: .* usual are 1\.0e-5 to 5\.0e-4"):
+        resolve([Layer("a.yaml", {"training": {"optimizer": {"learning_rate": 10}}})])
+
+
+def test_layers_listed_by_name_in_the_proposals_file_are_our_expression() -> None:
+    listed = _read(PROPOSAL.replace("lora_rank: 64", "lora_target_modules: [q_proj, v_proj]"))
+    ours = resolve([Layer("a.yaml", {"training": {"lora": {"targets": ["q_proj", "v_proj"]}}})]).settings
+    assert listed.training.lora.targets == ours.training.lora.targets == r".*language_model.*\.(q_proj|v_proj)"
+    with pytest.raises(SettingsError, match=r"list names of layers, e\.g\. \[q_proj, v_proj\]"):
+        resolve([Layer("a.yaml", {"training": {"lora": {"targets": [7]}}})])
 
 
 @pytest.mark.parametrize(

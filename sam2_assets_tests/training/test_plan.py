@@ -134,6 +134,25 @@ def test_an_edited_plan_is_refused(data: Data, tiny_llava: Path) -> None:
     assert (caught.value.code, caught.value.field) == ("plan_invalid", "plan_hash")
 
 
+@pytest.mark.parametrize(
+    "targets", ["nothing", "q_proj", ".*vision.*q_proj", ".*language_model.*(q_proj", ["q_proj,v_proj"]]
+)
+def test_targets_that_no_layer_fits_are_refused_with_the_names_that_there_are(
+    data: Data, tiny_llava: Path, targets: object
+) -> None:
+    with pytest.raises(TrainingError) as caught:
+        _plan(data, tiny_llava, lora={"targets": targets})
+    assert (caught.value.code, caught.value.field) == ("lora_targets", "training.lora.targets")
+    assert "embed_tokens, q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj" in caught.value.remedy
+    assert "model.language_model.layers.0.self_attn.q_proj" in caught.value.remedy
+
+
+def test_targets_may_be_listed_by_name_as_in_the_proposals_file(data: Data, tiny_llava: Path) -> None:
+    listed = _plan(data, tiny_llava, lora={"targets": ["q_proj", "v_proj"]})
+    written = _plan(data, tiny_llava, lora={"targets": r".*language_model.*\.(q_proj|v_proj)"})
+    assert listed.plan_hash == written.plan_hash
+
+
 def test_errors_name_what_is_missing(data: Data, tiny_llava: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no such folder") as missing_base:
         _plan(data, tmp_path / "absent")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,25 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with reporting(quiet=True) as reporter:
         reporter.report("training", step=3)
     assert capsys.readouterr().out == ""
+
+
+def test_a_child_whose_listener_is_gone_goes_on_in_silence() -> None:
+    code = (
+        "from sam2_assets.training.progress import Reporter\n"
+        "import sys; reporter = Reporter(); sys.stdin.read()\n"
+        "reporter.report('training', step=1); reporter.report('training', step=2)\n"
+        "print('still there', file=sys.stderr)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        child.stdin.close()
+        assert child.stderr.read() == "still there\n"
+    assert child.returncode == 0
 
 
 def test_under_dagster_reports_and_errors_are_pipes_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

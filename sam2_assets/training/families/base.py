@@ -60,6 +60,10 @@ class ModelFamily(ABC):
     coordinates: ClassVar[Convention]
     lora_targets: ClassVar[str]
     """Regular expression (full match) of the language model's linear layers."""
+    decoder_place: ClassVar[str] = "model.language_model"
+    """Module under which the language model's ``layers`` and ``embed_tokens`` lie."""
+    further_layers: ClassVar[tuple[str, ...]] = ()
+    """Names of layers of the language model beside those that adapters can lie on."""
     projector_modules: ClassVar[tuple[str, ...]]
     """Names of the modules between vision and language, for PEFT's ``modules_to_save``."""
     generations: ClassVar[str] = ""

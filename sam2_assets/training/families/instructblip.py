@@ -32,6 +32,8 @@ class InstructBlip(ModelFamily):
     model_types: ClassVar[frozenset[str]] = frozenset({"instructblip"})
     coordinates: ClassVar[Convention] = Convention.THOUSANDTHS
     lora_targets: ClassVar[str] = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+    decoder_place: ClassVar[str] = "language_model.model"
+    further_layers: ClassVar[tuple[str, ...]] = ("language_model.lm_head",)
     projector_modules: ClassVar[tuple[str, ...]] = ("language_projection",)
     generations: ClassVar[str] = "InstructBLIP-Vicuna (7B, 13B)"
     published: ClassVar[tuple[PublishedModel, ...]] = (

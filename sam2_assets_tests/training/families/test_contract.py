@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from sam2_assets.coordinates import Convention, ImageGeometry, to_model
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.families import FAMILIES, family_by_name, family_of, read_config
+from sam2_assets.training.targets import adaptable_layers
 
 # The demo's base model takes 20 s to build: all tests that ask it run where it is built.
 pytestmark = pytest.mark.xdist_group("demo_base")
@@ -34,6 +35,14 @@ def test_a_base_model_is_recognised_from_its_configuration(request: pytest.Fixtu
     names = [family_of(str(request.getfixturevalue(model))).name for model in MODELS]
     assert names == ["llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "instructblip", "demo_assembly"] == list(FAMILIES)
     assert all(family_by_name(name).name == name for name in names)
+
+
+def test_the_layers_that_adapters_can_lie_on_are_known_without_the_model(base: Path) -> None:
+    family = family_of(str(base))
+    model = family.load_model(str(base), dtype=torch.bfloat16)
+    adaptable = (torch.nn.Linear, torch.nn.Embedding)
+    found = [name for name, m in model.named_modules() if isinstance(m, adaptable) and "language_model" in name]
+    assert sorted(adaptable_layers(family, family.shape(read_config(str(base))))) == sorted(found)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
