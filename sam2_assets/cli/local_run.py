@@ -207,6 +207,12 @@ def _make_plan(run: PreparedRun) -> Plan:
         f"{figures.steps} steps, {figures.memory_gib:.1f} GiB, about {figures.seconds / 60:.0f} min "
         f"({figures.based_on}), cost {figures.cost:.2f}"
     )
+    card = made.config.card
+    print(
+        f"planned for the declared card: {card.name}, {card.memory_gib:g} GiB, {card.peak_tflops:g} TFLOP/s, "
+        f"{card.bandwidth_gb_per_s:g} GB/s; for another one set training.card.name, memory_gib, peak_tflops and "
+        "bandwidth_gb_per_s"
+    )
     for check in made.checks:
         print(f"  {'ok    ' if check.passed else 'FAILED'} {check.id}: {check.message} {check.remedy}".rstrip())
     return made

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.config import BudgetSettings, TrainingConfig
 from sam2_assets.training.estimate import Estimate, PastRun, estimate
-from sam2_assets.training.families import family_by_name, read_config
+from sam2_assets.training.families import ModelShape, family_by_name, read_config
+from sam2_assets.training.fitting import fit_in_words, what_to_set
 from sam2_assets.training.identity import BaseModelIdentity, identify
 from sam2_assets.training.inventory import DataIdentity, take_inventory
 from sam2_assets.training.targets import check_targets
@@ -146,7 +147,7 @@ def make_plan(
         base=base,
         data=data,
         estimate=figures,
-        checks=_checks(config, data, figures),
+        checks=_checks(shape, config, data, figures),
     )
 
 
@@ -155,14 +156,15 @@ def needs_approval(plan: Plan) -> bool:
     return plan.estimate.gpu_hours > plan.config.budget.auto_approve_gpu_hours
 
 
-def _checks(config: TrainingConfig, data: DataIdentity, figures: Estimate) -> list[PlanCheck]:
+def _checks(shape: ModelShape, config: TrainingConfig, data: DataIdentity, figures: Estimate) -> list[PlanCheck]:
     card, budget = config.card, config.budget
+    fits = figures.memory_gib <= card.memory_gib
     return [
         _check(
             "fits_card",
-            figures.memory_gib <= card.memory_gib,
-            f"{figures.memory_gib:g} GiB of the {card.memory_gib:g} GiB of the declared card ({card.name})",
-            "Lower batch_size and raise gradient_accumulation, or turn activation_checkpointing on.",
+            fits,
+            fit_in_words(config, figures),
+            "" if fits else what_to_set(shape, config, data.workload),
         ),
         _budget_check(budget, figures),
         *data_checks(config, data),

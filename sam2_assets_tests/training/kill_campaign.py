@@ -1,9 +1,9 @@
 """``python -m sam2_assets_tests.training.kill_campaign``: trainings killed at random moments, and what they end in.
 
 A training child is killed (signal 9) in steps, while it writes a checkpoint, while it validates and, with
-``--answers``, while the model answers validation samples; it is started again each time, and killed again, and at last
-runs to its end. The result must be the same bytes as that of a training that was never interrupted. Where a kill
-really hit is read from what it left behind, not from what was aimed at.
+``--answers``, while the model answers validation samples; after its last step, and while it publishes. It is started
+again each time, and killed again, and at last runs to its end. The result must be the same bytes as that of a training
+that was never interrupted. Where a kill really hit is read from what it left behind, not from what was aimed at.
 """
 
 from __future__ import annotations
@@ -41,8 +41,17 @@ from sam2_assets_tests.training.workshop import (
 STEPS = 60
 VALIDATE_EVERY = 4
 CHECKPOINT_EVERY = 3
-PHASES = ("step", "checkpoint", "evaluation", "answers")
-_LONGEST_DELAY_S = {"step": 0.05, "checkpoint": 0.01, "evaluation": 0.05, "answers": 0.1}
+AFTER_STEPS = ("end", "publication")
+"""After the last step until the result is being written, and from then on; the last kills of a training."""
+PHASES = ("step", "checkpoint", "evaluation", "answers", *AFTER_STEPS)
+_LONGEST_DELAY_S = {
+    "step": 0.05,
+    "checkpoint": 0.01,
+    "evaluation": 0.05,
+    "answers": 0.1,
+    "end": 0.1,
+    "publication": 0.4,
+}
 _DRAFTS = ".writing-checkpoint-*"
 _POLL_S = 0.0005
 _PATIENCE_S = 240.0
@@ -70,7 +79,9 @@ def configuration(base: Path, steps: int = STEPS, answers: int = 0) -> TrainingC
     )
 
 
-def _due(phase: str, step: int) -> bool:
+def _due(phase: str, step: int, steps: int) -> bool:
+    if phase in AFTER_STEPS:
+        return step == steps
     if phase in ("evaluation", "answers"):
         return step % VALIDATE_EVERY == 0
     if phase == "checkpoint":
@@ -85,7 +96,7 @@ def kill_once(job: Job, phase: str, after: int, draw: random.Random) -> Kill:
         AssertionError: it ended before.
     """
     with started_child(job) as child:
-        awaited = _wait(child, phase, after)
+        awaited = _wait(job, child, phase, after)
         if phase == "checkpoint":
             _wait_for_draft(job, child)
         time.sleep(draw.uniform(0, _LONGEST_DELAY_S[phase]))
@@ -96,6 +107,10 @@ def kill_once(job: Job, phase: str, after: int, draw: random.Random) -> Kill:
     reports = [awaited, *later]
     last = max(int(report.get("step", 0)) for report in reports)
     said = {report["phase"] for report in reports if report.get("step") == last}
+    if "publishing" in said:
+        return Kill(last, phase, "publication")
+    if last >= total_steps(0, job.plan.config):
+        return Kill(last, phase, "end")
     if list((job.work / "checkpoints").glob(_DRAFTS)):
         return Kill(last, phase, "checkpoint")
     if last % VALIDATE_EVERY != 0 or "validating" in said:
@@ -103,13 +118,13 @@ def kill_once(job: Job, phase: str, after: int, draw: random.Random) -> Kill:
     return Kill(last, phase, "answers" if "answering" in said else "evaluation")
 
 
-def _wait(child: subprocess.Popen[str], phase: str, after: int) -> dict[str, Any]:
+def _wait(job: Job, child: subprocess.Popen[str], phase: str, after: int) -> dict[str, Any]:
     assert child.stdout is not None
-    wanted = "answering" if phase == "answers" else "training"
+    wanted = {"answers": "answering", "publication": "publishing"}.get(phase, "training")
     for line in iter(child.stdout.readline, ""):
         report: dict[str, Any] = json.loads(line)
         step = int(report.get("step", 0))
-        if report["phase"] == wanted and step > after and _due(phase, step):
+        if report["phase"] == wanted and step > after and _due(phase, step, total_steps(0, job.plan.config)):
             return report
     raise AssertionError(f"the child ended before a {phase} past step {after}")
 
@@ -123,13 +138,18 @@ def _wait_for_draft(job: Job, child: subprocess.Popen[str]) -> None:
 
 
 def killed_job(job: Job, phases: Sequence[str], draw: random.Random) -> list[Kill]:
-    """Kill a job once for each of ``phases``, ever later, then let it run to its end."""
+    """Kill a job once for each of ``phases``, ever later, then let it run to its end.
+
+    There is one ``end``: a training that has saved its last step makes no other.
+    """
     kills = []
+    ordered = sorted(phases, key=lambda phase: (phase in AFTER_STEPS, phase == "publication"))
     share = (total_steps(0, job.plan.config) - 2 * VALIDATE_EVERY) // len(phases)
-    for number, phase in enumerate(phases):
+    for number, phase in enumerate(ordered):
         # A resumed run begins at a checkpoint, which may lie before the step that was killed last.
         kills.append(kill_once(job, phase, number * share + draw.randrange(max(1, share - VALIDATE_EVERY)), draw))
-        assert not job.out.exists()
+        # The last that is done is copying what is complete.
+        assert not job.out.exists() or kills[-1].hit == "publication"
     run_here(job)
     return kills
 
@@ -157,7 +177,7 @@ def campaign(kills: int, seed: int, folder: Path, *, answers: int = 0, a_job: in
     """
     draw = random.Random(seed)
     config = configuration(build_tiny_llava(folder / "base"), answers=answers)
-    aims = PHASES if answers else PHASES[:-1]
+    aims = [phase for phase in PHASES if answers or phase != "answers"]
     data, uninterrupted = prepare(folder, config)
     expected = result_files(uninterrupted.out)
     made: list[Kill] = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sam2_assets.errors import DatasetError, TrainingError
-from sam2_assets.training import Plan, make_plan, needs_approval
+from sam2_assets.training import Plan, TrainingConfig, make_plan, needs_approval
 from sam2_assets_tests.training.workshop import Data, build_data, one_object_shots, small_config
 
 
@@ -113,6 +114,44 @@ def test_a_failing_check_says_what_to_change(
     assert [check.id for check in plan.checks if not check.passed] == [failing]
     assert all(check.remedy for check in plan.checks if not check.passed)
     assert not plan.passed
+
+
+def test_a_card_too_small_is_answered_with_the_largest_batch_that_fits_and_settings_that_then_fit(
+    data: Data, tiny_llava: Path
+) -> None:
+    roomy = _plan(data, tiny_llava, batch_size=8, card={"name": "L4"})
+    assert f"the largest batch_size that fits is {roomy.estimate.largest_batch}" in roomy.checks[0].message
+    assert "declared L4" in roomy.estimate.based_on
+    need, alone = roomy.estimate.memory_gib, _plan(data, tiny_llava, batch_size=1).estimate.memory_gib
+    card = {"name": "L4", "memory_gib": (need + alone) / 2}
+    tight = _plan(data, tiny_llava, batch_size=8, card=card).checks[0]
+    found = re.search(r"largest batch_size that fits is (\d+)$", tight.message)
+    assert found is not None
+    assert not tight.passed
+    batch = int(found[1])
+    assert 1 <= batch < 8
+    assert f"batch_size {batch} with gradient_accumulation {-(-8 // batch)}, " in tight.remedy
+    assert "preset low_memory" in tight.remedy
+    assert _plan(data, tiny_llava, batch_size=batch, card=card).checks[0].passed
+    assert not _plan(data, tiny_llava, batch_size=batch + 1, card=card).checks[0].passed
+    recomputed = re.search(r"activation_checkpointing true \(batch_size up to (\d+)\)", tight.remedy)
+    assert recomputed is not None
+    less = {"activation_checkpointing": True, "batch_size": int(recomputed[1]), "card": card}
+    assert _plan(data, tiny_llava, **less).checks[0].passed
+
+
+def test_where_no_batch_fits_the_plan_says_so_and_what_the_most_sparing_settings_need(
+    data: Data, tiny_llava: Path
+) -> None:
+    none = _plan(data, tiny_llava, card={"memory_gib": 0.5}).checks[0]
+    assert none.message.endswith("not even a batch_size of 1 fits")
+    found = re.search(r"low_memory need ([\d.]+) GiB", none.remedy)
+    assert found is not None
+    least = float(found[1])
+    assert "batch_size" not in none.remedy
+    sparing = {"preset": "low_memory", "base_model": str(tiny_llava), "max_steps": 12, "precision": "fp32"}
+    config = TrainingConfig.model_validate(sparing)
+    assert make_plan(data.splits, config, datasets=data.datasets).estimate.memory_gib == pytest.approx(least, rel=0.01)
 
 
 def test_a_video_too_short_to_validate_on_fails_its_check(tiny_llava: Path, tmp_path: Path) -> None:
