@@ -20,12 +20,13 @@ from rich.console import Console
 
 from sam2_assets import inbox
 from sam2_assets.approvals import approve
-from sam2_assets.assets.lineage import current, recorded
+from sam2_assets.assets.lineage import current, current_of_all_partitions, recorded
 from sam2_assets.assets.scope import CORPUS, VIDEO
 from sam2_assets.assets.video import UPLOAD_FINGERPRINT
 from sam2_assets.cli.instance import Platform, Say, add_partition, open_platform, run_here
 from sam2_assets.cli.interruption import kept
 from sam2_assets.cli.printing import time_in_words
+from sam2_assets.errors import DatasetError
 from sam2_assets.evaluation import scoreboard
 from sam2_assets.sample import SampleVideo, write_sample
 from sam2_assets.settings import CORPUS_FILE, PROJECT_FILE
@@ -40,6 +41,8 @@ _BASE_MODEL = Path("var/smollm2-135m-efficientnet-lite0")
 _VIDEOS = 8
 _SEED = 0
 _APPROVER = "make demo"
+_MEMBER = "splits:"
+"""The names of the inputs of the corpus' splits begin so; partitions follow."""
 
 
 class Clock:
@@ -125,8 +128,46 @@ def _import(platform: Platform, samples: list[SampleVideo], clock: Clock) -> int
     return failed
 
 
-def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None:
-    """Plan, approve, train, evaluate, card and serve the corpus with one seed; its scores, or None if a run failed."""
+def _require_the_sample_alone(platform: Platform, own: set[str]) -> None:
+    """Refuse to plan and approve a corpus for which a person answers: one with other exports than the sample's.
+
+    Raises:
+        DatasetError: ``not_the_sample``, naming them.
+    """
+    members, _ = current_of_all_partitions(platform.instance, VIDEO.key("splits"), VIDEO.member_gates)
+    others = sorted(set(members) - own)
+    if others:
+        raise DatasetError(
+            "not_the_sample",
+            "the corpus of this store has exports that are not the sample's, and the demo approves plans of the sample "
+            "alone",
+            field="exports",
+            value=", ".join(others),
+            remedy="Nothing was planned or approved. For the corpus with them: sam2-assets launch plan_corpus, then "
+            "sam2-assets approve corpus --run. For the demo again: make demo in a fresh checkout.",
+        )
+
+
+def scores_of(platform: Platform, own: set[str]) -> dict[str, Any] | None:
+    """The newest scores of the corpus, if it was made of no other exports than these partitions."""
+    measured = current(platform.instance, CORPUS.key("evaluation"), None)
+    if measured is None:
+        return None
+    store = platform.store.open()
+    merged = store.inputs(store.inputs(measured.ref)["splits"])
+    if {name.removeprefix(_MEMBER) for name in merged if name.startswith(_MEMBER)} - own:
+        return None
+    scores: dict[str, Any] = json.loads((store.open(measured.ref) / "scores.json").read_text(encoding="utf-8"))
+    return scores
+
+
+def _train(platform: Platform, seed: int, own: set[str], clock: Clock) -> dict[str, Any] | None:
+    """Plan, approve, train, evaluate, card and serve the corpus with one seed; its scores, or None if a run failed.
+
+    Raises:
+        DatasetError: ``not_the_sample``.
+    """
+    _require_the_sample_alone(platform, own)
     store = platform.store.open()
     values = yaml.safe_load(store.files.read(CORPUS_FILE) or b"{}")
     values.setdefault("training", {})["seed"] = seed
@@ -150,11 +191,7 @@ def _train(platform: Platform, seed: int, clock: Clock) -> dict[str, Any] | None
             for reason in outcome.reasons:
                 print(f"  failed: {reason}")
             return None
-    measured = current(platform.instance, CORPUS.key("evaluation"), None)
-    if measured is None:
-        return None
-    scores: dict[str, Any] = json.loads((store.open(measured.ref) / "scores.json").read_text(encoding="utf-8"))
-    return scores
+    return scores_of(platform, own)
 
 
 def _made_from(platform: Platform, plan: Plan) -> bool:
@@ -171,6 +208,7 @@ def run(seeds: int) -> int:
     """The demo with so many seeds; the exit code.
 
     Raises:
+        DatasetError: ``not_the_sample``: the store has exports of a person's.
         StoppedError: Ctrl-C.
     """
     with kept("every finished step is kept; make demo goes on, a training from its last checkpoint"):
@@ -185,8 +223,15 @@ def _run(seeds: int) -> int:
         _write_settings(platform.store.open().files)
         if _import(platform, samples, clock):
             return 1
+        own = {inbox.partition_key(sample.export.name) for sample in samples}
         for seed in range(seeds):
-            scores = _train(platform, seed, clock)
+            try:
+                scores = _train(platform, seed, own, clock)
+            except DatasetError:
+                if (before := scores_of(platform, own)) is not None:
+                    clock("the scores of the sample, from before")
+                    console.print(scoreboard(before))
+                raise
             if scores is None:
                 return 1
             console.print(scoreboard(scores))

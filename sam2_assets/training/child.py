@@ -23,6 +23,7 @@ EXIT_INTERRUPTED: Final = 75
 QUIET_LIBRARIES: Final = {
     # Bars freeze a log that is read line by line.
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_VERBOSITY": "error",
     "TQDM_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",

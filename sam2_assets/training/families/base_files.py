@@ -12,6 +12,8 @@ from typing import Any
 from sam2_assets.errors import TrainingError
 
 CONFIG_FILE = "config.json"
+_ANSWER_S = 5.0
+_SERVER_ERROR = 500
 
 
 def read_config(base_model: str, revision: str | None = None) -> dict[str, Any]:
@@ -59,16 +61,25 @@ def _looks_like_path(base_model: str) -> bool:
 
 
 def _download_config(base_model: str, revision: str | None) -> Path:
-    import httpx
-    from huggingface_hub import hf_hub_download
+    # The library's own client: httpx2, not the httpx of the rest.
+    import httpx2
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.utils import validate_repo_id
 
     try:
-        return Path(hf_hub_download(base_model, CONFIG_FILE, revision=revision))
+        validate_repo_id(base_model)
+        cached = try_to_load_from_cache(base_model, CONFIG_FILE, revision=revision)
+        # A commit never changes; of a branch or a tag there may be a newer one.
+        if isinstance(cached, str) and Path(cached).parent.name == revision:
+            return Path(cached)
+        with _without_retries_on_the_terminal():
+            known_only = not _hub_answers()
+            return Path(hf_hub_download(base_model, CONFIG_FILE, revision=revision, local_files_only=known_only))
     except HFValidationError as error:
         problem, remedy = "this is neither a folder nor a model id", "A model id looks like owner/name."
         raise _unreachable("base_model_missing", base_model, problem, remedy) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
         problem = "the hub cannot be reached and the model is not in the local cache"
         remedy = (
             "Download the model to a folder and name that folder, or check network, HF_ENDPOINT and HF_HUB_OFFLINE."
@@ -78,6 +89,31 @@ def _download_config(base_model: str, revision: str | None) -> Path:
         problem = f"the hub does not give it out ({type(error).__name__})"
         remedy = "Check the spelling and the revision; a gated model needs its licence accepted and HF_TOKEN set."
         raise _unreachable("base_model_missing", base_model, problem, remedy) from error
+
+
+def _hub_answers() -> bool:
+    """Whether the hub says anything at all, asked once: the library would ask five times more, for 23 seconds."""
+    import httpx2
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    try:
+        return get_session().head(constants.ENDPOINT, timeout=_ANSWER_S).status_code < _SERVER_ERROR
+    except (httpx2.TransportError, OfflineModeIsEnabled):
+        return False
+
+
+@contextmanager
+def _without_retries_on_the_terminal() -> Iterator[None]:
+    """What the library says of its retries is for its developers; how they end is said by our error."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _unreachable(code: str, base_model: str, problem: str, remedy: str) -> TrainingError:
