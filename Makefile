@@ -36,8 +36,8 @@ test: $(STAMP) ## the whole test suite, with coverage of the core
 campaign: $(STAMP) ## 10,000 hostile uploads against the importer and the checks: about 20 minutes
 	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.campaigns --cases 10000
 
-kills: $(STAMP) ## 20 trainings' moments hit by kill -9: do they resume to the same bytes? About 5 minutes
-	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.training.kill_campaign --kills 20
+kills: $(STAMP) ## 24 moments of trainings hit by kill -9: do they resume to the same bytes? About 5 minutes
+	OMP_NUM_THREADS=1 $(PY) -m sam2_assets_tests.training.kill_campaign --kills 24
 
 ui: $(STAMP) ## the Dagster UI on the same state, with the sensor that watches the inbox
 	@# On a port in use dg dev would go on without a web server, and the browser would show somebody else's.

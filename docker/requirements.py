@@ -12,7 +12,7 @@ from pathlib import Path
 
 NOT_SERVED = re.compile(
     r"^(dagster|numba|scipy|opencv|pycocotools|imagehash|av|datasets|tensorboard|packaging|boto3|typer|rich|"
-    r"matplotlib|httpx|simplejpeg|apprise|docker|ImageHash)"
+    r"matplotlib|httpx=|simplejpeg|apprise|docker|ImageHash)"
 )
 """What only the graph, the importer and the training need; ``sam2_assets.packaging.requirements`` lists the rest."""
 

@@ -201,7 +201,7 @@ def campaign(kills: int, seed: int, folder: Path, *, answers: int = 0, a_job: in
 def main() -> None:
     """Parse the command line and run; ends with 1 if any training ended in other bytes."""
     parser = argparse.ArgumentParser(prog="python -m sam2_assets_tests.training.kill_campaign", description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--answers", type=int, default=2, help="validation samples that the model answers; 0: none")
     options = parser.parse_args()

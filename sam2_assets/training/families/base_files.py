@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,14 @@ def _download_config(base_model: str, revision: str | None) -> Path:
     import httpx2
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
-    from huggingface_hub.utils import validate_repo_id
 
     try:
-        validate_repo_id(base_model)
         cached = try_to_load_from_cache(base_model, CONFIG_FILE, revision=revision)
         # A commit never changes; of a branch or a tag there may be a newer one.
         if isinstance(cached, str) and Path(cached).parent.name == revision:
             return Path(cached)
-        with _without_retries_on_the_terminal():
-            known_only = not _hub_answers()
-            return Path(hf_hub_download(base_model, CONFIG_FILE, revision=revision, local_files_only=known_only))
+        with _hub_as_it_is():
+            return Path(hf_hub_download(base_model, CONFIG_FILE, revision=revision))
     except HFValidationError as error:
         problem, remedy = "this is neither a folder nor a model id", "A model id looks like owner/name."
         raise _unreachable("base_model_missing", base_model, problem, remedy) from error
@@ -92,7 +90,7 @@ def _download_config(base_model: str, revision: str | None) -> Path:
 
 
 def _hub_answers() -> bool:
-    """Whether the hub says anything at all, asked once: the library would ask five times more, for 23 seconds."""
+    """Whether the hub says anything, asked once and for five seconds at most."""
     import httpx2
     from huggingface_hub import constants, get_session
     from huggingface_hub.errors import OfflineModeIsEnabled
@@ -104,16 +102,24 @@ def _hub_answers() -> bool:
 
 
 @contextmanager
-def _without_retries_on_the_terminal() -> Iterator[None]:
-    """What the library says of its retries is for its developers; how they end is said by our error."""
-    from huggingface_hub.utils import logging
+def _hub_as_it_is() -> Iterator[None]:
+    """In the block the libraries take only what is on this machine, at once, if the hub does not answer.
 
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    They would ask for each of a model's files, with retries: a model in the cache took three minutes to load. What they
+    say of retries is for their developers; how it ends is said by our error.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging as hub_logging
+
+    offline, verbosity = constants.HF_HUB_OFFLINE, hub_logging.get_verbosity()
+    hub_logging.set_verbosity(logging.ERROR)
+    # The variable of the same name is read once, at import; this is what the library itself looks at later.
+    constants.HF_HUB_OFFLINE = offline or not _hub_answers()
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        constants.HF_HUB_OFFLINE = offline
+        hub_logging.set_verbosity(verbosity)
 
 
 def _unreachable(code: str, base_model: str, problem: str, remedy: str) -> TrainingError:
@@ -156,8 +162,10 @@ def reading(base_model: str, what: str) -> Iterator[None]:
 
     # Bars drawn over each other make the logs of a supervised child unreadable.
     logging.disable_progress_bar()
+    on_this_machine = Path(base_model).expanduser().is_dir()
     try:
-        yield
+        with nullcontext() if on_this_machine else _hub_as_it_is():
+            yield
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _unreadable(base_model, what, str(error)) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,46 @@ def test_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.startswith("base_model_unreachable")
     assert "folder" in said
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LOADING = """
+import time
+from sam2_assets.errors import TrainingError
+from sam2_assets.training.families import family_by_name
+from sam2_assets.training.identity import identify
+import torch, transformers, transformers.models.llava.processing_llava
+before = time.monotonic()
+found = identify('somebody/tiny')
+family = family_by_name(found.family)
+family.load_processor('somebody/tiny', found.commit)
+family.load_model('somebody/tiny', found.commit, dtype=torch.float32)
+try:
+    identify('nobody/nothing')
+except TrainingError as error:
+    print(found.commit, error.code, time.monotonic() - before)
+"""
+
+
+def test_a_hub_that_cannot_be_reached_costs_no_wait_and_no_words_of_the_library(
+    tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model in the cache loads, one that is not there is refused: with retries it took three minutes."""
+    cached = tmp_path / "hub" / "models--somebody--tiny"
+    shutil.copytree(tiny_llava, cached / "snapshots" / COMMIT)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(COMMIT)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens: connections are refused
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setenv("HF_HOME", str(tmp_path))
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True, timeout=240)
+    commit, code, seconds = done.stdout.split()
+    assert (commit, code) == (COMMIT, "base_model_unreachable")
+    assert float(seconds) < 20
+    assert "thrown while requesting" not in done.stderr
+    assert "Retry" not in done.stderr
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\udcff"])
