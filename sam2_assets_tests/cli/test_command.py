@@ -272,6 +272,33 @@ def test_plan_says_what_a_training_would_take_and_trains_nothing(run_file: Path)
     assert not (run_file.parent / "made" / "adapter").exists() or (run_file.parent / "made" / "model").exists()
 
 
+def test_the_proposals_file_as_the_documentation_shows_it_is_planned(
+    run_file: Path, tiny_llava: Path, tiny_settings: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml training_config\.yaml\n(.*?)```", page, flags=re.DOTALL)
+    values = yaml.safe_load(shown)
+    assert {"exports", "out", "model", "training", "data", "hardware", "checkpointing", "logging"} == set(values)
+    _, _, settings = local_run.read_run_file(_written(run_file.with_name("shown.yaml"), values))
+    assert settings.training.base_model == "llava-hf/llava-1.5-7b-hf"
+    # What is not on this machine: the user's export, and the 7B model. The data was read before.
+    ours = {name: value for name, value in yaml.safe_load(tiny_settings).items() if name in ("instructions", "quality")}
+    values |= {**ours, "exports": yaml.safe_load(run_file.read_text())["exports"], "out": "made"}
+    values["model"]["name"] = str(tiny_llava)
+    # Of the 7B's memory, as of the clip's few frames, nothing is shown by this.
+    values["training"] |= {"batch_size": 2, "gradient_accumulation_steps": 1}
+    assert local_run.plan(_written(run_file.with_name("proposal.yaml"), values)) == 0
+    said = capsys.readouterr().out
+    assert "planned for the declared card: H200, 139 GiB" in said
+    assert "28% of the 790 TFLOP/s of the declared H200" in said
+    assert "ok     fits_card" in said
+
+
+def _written(path: Path, values: dict[str, object]) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
 def test_a_plan_that_does_not_fit_is_exit_code_3(run_file: Path) -> None:
     values = yaml.safe_load(run_file.read_text())
     values["training"]["card"]["memory_gib"] = 0.001
