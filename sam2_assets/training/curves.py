@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 EVENTS_FILE = "events.out.tfevents.training"
+UNSEEN_FILE = "curves.records"
+"""The same file in the work folder: TensorBoard shows the live curves there, and takes this for no second run."""
 _FEW_POINTS = 30
 
 History = Sequence[Mapping[str, Any]]
@@ -69,6 +71,8 @@ def write_events(
     validation: Sequence[tuple[int, float]],
     overlaps: Sequence[tuple[int, float]] = (),
     shown: Sequence[tuple[int, Any]] = (),
+    *,
+    name: str = EVENTS_FILE,
 ) -> None:
     """Write the curves as one TensorBoard file with the same bytes for the same curves.
 
@@ -81,13 +85,14 @@ def write_events(
         validation: ``(step, loss)``.
         overlaps: ``(step, mean box IoU)``.
         shown: ``(step, summary)`` of what is no curve (see ``events``).
+        name: of the file; TensorBoard reads those that have ``tfevents`` in it.
     """
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / EVENTS_FILE).open("wb") as stream:
+    with (folder / name).open("wb") as stream:
         records = RecordWriter(stream)
         records.write(Event(wall_time=0.0, file_version="brain.Event:2").SerializeToString())
         for step, tag, value in scalars(points, validation, overlaps):

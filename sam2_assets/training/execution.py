@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sam2_assets.errors import DatasetError, TrainingError
+from sam2_assets.training.curves import EVENTS_FILE, UNSEEN_FILE
 from sam2_assets.training.identity import identify
 from sam2_assets.training.inventory import splits_sha256
 from sam2_assets.training.job import TrainingJob
@@ -35,6 +36,9 @@ def execute(job: TrainingJob, reporter: Reporter, stop: StopRequest) -> None:
         _train_into(result, job, plan, reporter, stop)
         reporter.report("finished", plan_hash=plan.plan_hash, already=False)
     copy_sealed(result, job.out)
+    curves = job.out / "logs" / UNSEEN_FILE
+    if curves.exists():
+        curves.replace(curves.with_name(EVENTS_FILE))
 
 
 def _train_into(result: Path, job: TrainingJob, plan: Plan, reporter: Reporter, stop: StopRequest) -> None:

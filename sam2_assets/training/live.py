@@ -16,6 +16,7 @@ from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.curves import scalars, training_points
 from sam2_assets.training.events import of_answers, of_configuration
 from sam2_assets.training.loop import Clock, LoopTrainer
+from sam2_assets.training.plan import Plan
 from sam2_assets.training.progress import Reporter
 
 
@@ -24,6 +25,31 @@ def peak_memory_gib() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1024**3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+_LONGEST_NAME = 80
+
+
+def live_folder(work: Path, plan: Plan) -> Path:
+    """Where TensorBoard's events of a training lie: the folder's name is what TensorBoard calls the run.
+
+    Args:
+        work: of the plan; events that an earlier session left there are gone on with, under the name that they have.
+        plan: of the run.
+    """
+    for events in sorted(work.glob("*/events.out.tfevents.*")):
+        return events.parent
+    config = plan.config
+    parts = [
+        plan.base.name.rsplit("/", 1)[-1][:_LONGEST_NAME],
+        f"{plan.data.train_samples}-samples",
+        f"{plan.estimate.steps}-steps",
+        f"rank-{config.lora.rank}",
+        f"rate-{config.optimizer.learning_rate:g}",
+        f"seed-{config.seed}",
+        *([f"attempt-{config.attempt}"] if config.attempt > 1 else []),
+    ]
+    return work / "_".join(parts)
 
 
 class Live(TrainerCallback):

@@ -22,13 +22,20 @@ from sam2_assets.training.adapters import Adapted, adapt, recompute_activations,
 from sam2_assets.training.checkpoints import Checkpoints
 from sam2_assets.training.collation import Collator, Encoder
 from sam2_assets.training.config import TrainingConfig
-from sam2_assets.training.curves import Point, draw_loss, training_points, validation_points, write_events
+from sam2_assets.training.curves import (
+    UNSEEN_FILE,
+    Point,
+    draw_loss,
+    training_points,
+    validation_points,
+    write_events,
+)
 from sam2_assets.training.estimate import PastRun, total_steps
 from sam2_assets.training.events import of_answers, of_configuration
 from sam2_assets.training.families import family_by_name
 from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.job import TrainingJob
-from sam2_assets.training.live import Live, peak_memory_gib
+from sam2_assets.training.live import Live, live_folder, peak_memory_gib
 from sam2_assets.training.loop import LoopTrainer, autocast
 from sam2_assets.training.memory import is_out_of_memory, out_of_memory
 from sam2_assets.training.plan import Plan
@@ -102,7 +109,7 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
         showing=_showing(encoder, validation, config),
     )
     per_step = min(config.batch_size * config.gradient_accumulation, len(train_samples))
-    live = Live(trainer, reporter, job.work / "logs", config=config, samples_per_step=per_step)
+    live = Live(trainer, reporter, live_folder(job.work, plan), config=config, samples_per_step=per_step)
     trainer.add_callback(live)
     try:
         arithmetic = autocast(config.precision, trainer.args.device)
@@ -247,7 +254,7 @@ def _write_figures(
     if shown:
         (out / "answers.jpg").write_bytes(jpeg(sheet(shown)))
         extra += [(facts["published_step"], summary) for summary in of_answers(shown)]
-    write_events(out / "logs", points, validation, overlaps, extra)
+    write_events(out / "logs", points, validation, overlaps, extra, name=UNSEEN_FILE)
     draw_loss(out / "loss.png", points, validation)
     figures = _figures(plan, adapted, state, points, validation, dict(overlaps), train_samples, val_samples)
     _write_json(out / "training.json", figures | facts)

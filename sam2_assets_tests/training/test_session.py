@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirectories
 
 from sam2_assets.errors import DatasetError, Sam2AssetsError, TrainingError
 from sam2_assets.instructions.reading import load_samples
 from sam2_assets.training.execution import execute
 from sam2_assets.training.job import TrainingJob
+from sam2_assets.training.live import live_folder
 from sam2_assets.training.progress import Reporter, Scalar
 from sam2_assets.training.stopping import Interrupted, StopRequest
 from sam2_assets_tests.training.workshop import Data, Job, build_data, build_job, result_files, run_here, small_config
@@ -138,7 +140,11 @@ def test_after_a_crash_the_live_curve_has_every_step_once(
     _stop_after(job, 6)  # from step 6: steps 7 and 8 are written a second time
     run_here(job)
     assert result_files(job.out) == result_files(uninterrupted.out)
-    live = EventAccumulator(str(job.work / "logs")).Reload()
+    # TensorBoard shows one run of it, by a name that a person can read.
+    (run,) = GetLogdirSubdirectories(str(job.work))
+    assert Path(run) == live_folder(job.work, job.plan)
+    assert Path(run).name.endswith(f"_{job.plan.data.train_samples}-samples_9-steps_rank-8_rate-0.005_seed-0")
+    live = EventAccumulator(run).Reload()
     published = EventAccumulator(str(job.out / "logs")).Reload()
     assert [event.step for event in live.Scalars("train/loss")] == list(range(1, 10))
     for tag in ("train/loss", "train/grad_norm", "train/learning_rate", "validation/loss"):

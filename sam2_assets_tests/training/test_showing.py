@@ -17,6 +17,7 @@ from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.events import of_configuration
 from sam2_assets.training.execution import execute
 from sam2_assets.training.job import TrainingJob
+from sam2_assets.training.live import live_folder
 from sam2_assets.training.measures import Answer, Kind, Located, measure
 from sam2_assets.training.progress import Reporter
 from sam2_assets.training.showing import Shown, box_iou, jpeg, sheet
@@ -55,7 +56,7 @@ def _events(folder: Path) -> EventAccumulator:
 
 
 def test_every_validation_has_its_answers_as_text_and_pictures(shown_job: Job) -> None:
-    live, published = _events(shown_job.work / "logs"), _events(shown_job.out / "logs")
+    live, published = _events(live_folder(shown_job.work, shown_job.plan)), _events(shown_job.out / "logs")
     assert [event.step for event in live.Images("answers/01")] == [2, 4]
     assert [event.step for event in published.Images("answers/01")] == [4]
     image = Image.open(io.BytesIO(live.Images("answers/02")[0].encoded_image_string))
@@ -76,7 +77,7 @@ def test_every_validation_has_its_answers_as_text_and_pictures(shown_job: Job) -
 def test_the_configuration_is_there_to_compare_runs_by(shown_job: Job) -> None:
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    for folder in (shown_job.work / "logs", shown_job.out / "logs"):
+    for folder in (live_folder(shown_job.work, shown_job.plan), shown_job.out / "logs"):
         metadata = _events(folder).SummaryMetadata("_hparams_/session_start_info")
         chosen = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info.hparams
         assert chosen["lora.rank"].number_value == 8
@@ -100,7 +101,7 @@ def test_the_configurations_bytes_are_the_same_in_every_process() -> None:
 
 
 def test_speed_and_memory_are_curves(shown_job: Job) -> None:
-    live = _events(shown_job.work / "logs")
+    live = _events(live_folder(shown_job.work, shown_job.plan))
     assert [event.step for event in live.Scalars("memory/peak_gib")] == [1, 2, 3, 4]
     assert all(event.value > 0 for event in live.Scalars("speed/samples_per_s"))
 
