@@ -214,7 +214,11 @@ def _make_plan(run: PreparedRun) -> Plan:
         "bandwidth_gb_per_s"
     )
     for check in made.checks:
-        print(f"  {'ok    ' if check.passed else 'FAILED'} {check.id}: {check.message} {check.remedy}".rstrip())
+        print(
+            f"  ok     {check.id}: {check.message}"
+            if check.passed
+            else f"  FAILED {check.id}: {check.message}. {check.remedy}"
+        )
     return made
 
 

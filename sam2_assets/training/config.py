@@ -10,6 +10,9 @@ from sam2_assets.training.families import canonical_name
 from sam2_assets.training.presets import with_preset
 from sam2_assets.training.targets import expression_of
 
+MOST_SAMPLES = 1024
+"""A device takes at once."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -154,7 +157,7 @@ class TrainingConfig(_Section):
     )
     epochs: float = Field(3.0, gt=0, le=1000, description="passes over the training samples, above 0 to 1000")
     max_steps: int | None = Field(None, ge=1, description="optimiser steps; if given, epochs is ignored")
-    batch_size: int = Field(4, ge=1, le=1024, description="samples a device takes at once, 1 to 1024")
+    batch_size: int = Field(4, ge=1, le=MOST_SAMPLES, description="samples a device takes at once, 1 to 1024")
     gradient_accumulation: int = Field(1, ge=1, le=1024, description="batches summed before the weights move")
     group_by_length: bool = Field(
         False, description="batch samples of similar length: less padding, a less random order"

@@ -227,7 +227,7 @@ def estimate(
         based_on = f"{len(alike)} past runs of this base model on {config.card.name}"
     else:
         rate = config.card.peak_tflops * 1e12 * EFFICIENCY / train_flops
-        based_on = f"{EFFICIENCY:.0%} of the {config.card.peak_tflops:g} TFLOP/s of the declared {config.card.name}"
+        based_on = f"{EFFICIENCY:.0%} of the {config.card.peak_tflops:g} TFLOP/s declared for {config.card.name}"
     per_step = config.batch_size * config.gradient_accumulation
     per_epoch = steps_per_epoch(workload.train_samples, config)
     trained = steps * min(per_step, workload.train_samples / per_epoch) if per_epoch else 0.0

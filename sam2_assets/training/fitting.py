@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sam2_assets.training.config import TrainingConfig
+from sam2_assets.training.config import MOST_SAMPLES, TrainingConfig
 from sam2_assets.training.estimate import Estimate, Workload, largest_batch, memory_need
 from sam2_assets.training.families.base import ModelShape
 from sam2_assets.training.presets import PRESETS
@@ -15,7 +15,7 @@ _SPARING = "low_memory"
 def fit_in_words(config: TrainingConfig, figures: Estimate) -> str:
     """What the run takes of its card, and the largest batch that the card takes."""
     card = config.card
-    most = f"the largest batch_size that fits is {figures.largest_batch}"
+    most = f"the largest batch_size that fits is {min(figures.largest_batch, MOST_SAMPLES)}"
     return (
         f"{figures.memory_gib:g} GiB of the {card.memory_gib:g} GiB of the declared card ({card.name}); "
         f"{most if figures.largest_batch else 'not even a batch_size of 1 fits'}"
@@ -32,7 +32,7 @@ def what_to_set(shape: ModelShape, config: TrainingConfig, workload: Workload) -
     if not config.activation_checkpointing:
         recomputing = config.model_copy(update={"activation_checkpointing": True})
         if fits := largest_batch(shape, recomputing, workload, card):
-            ways.append(f"activation_checkpointing true (batch_size up to {fits})")
+            ways.append(f"activation_checkpointing true (batch_size up to {min(fits, MOST_SAMPLES)})")
     sparing = _with(config, _SPARING)
     if largest_batch(shape, sparing, workload, card):
         ways.append(f"preset {_SPARING} in place of the fields that it sets")

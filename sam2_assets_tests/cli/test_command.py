@@ -290,7 +290,7 @@ def test_the_proposals_file_as_the_documentation_shows_it_is_planned(
     assert local_run.plan(_written(run_file.with_name("proposal.yaml"), values)) == 0
     said = capsys.readouterr().out
     assert "planned for the declared card: H200, 139 GiB" in said
-    assert "28% of the 790 TFLOP/s of the declared H200" in said
+    assert "28% of the 790 TFLOP/s declared for H200" in said
     assert "ok     fits_card" in said
 
 
