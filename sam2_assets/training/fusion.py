@@ -16,6 +16,11 @@ from peft.tuners import lora
 _NORM = "RMSNorm"
 
 
+def waits_for_memory(tensor: torch.Tensor) -> bool:
+    """Whether fewer passes are worth it where a tensor lies: a CPU, busy with the products, was no faster for them."""
+    return tensor.device.type != "cpu"
+
+
 class _AdaptedProduct(torch.autograd.Function):
     """``y = x W^T + b + s (x A^T) B^T``, the formula of LoRA (Hu et al. 2021, section 4.1), W and b frozen.
 
@@ -54,15 +59,15 @@ class _AdaptedProduct(torch.autograd.Function):
 
 
 class FusedLinear(lora.Linear):
-    """PEFT's adapted linear layer; while one plain adapter is trained without dropout, in fewer passes.
+    """PEFT's adapted linear layer; on a GPU, while one plain adapter is trained without dropout, in fewer passes.
 
-    Anything else (merged, disabled, several adapters, dropout, a trained base layer) is PEFT's own.
+    Anything else (merged, disabled, several adapters, dropout, a trained base layer, a CPU) is PEFT's own.
     """
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """x ``(..., in)``; returns ``(..., out)`` in the type that the frozen layer would return."""
         name = self._plain_adapter()
-        if name is None or args or kwargs:
+        if name is None or args or kwargs or not waits_for_memory(x):
             result: torch.Tensor = super().forward(x, *args, **kwargs)
             return result
         base = self.get_base_layer()
@@ -119,7 +124,7 @@ def is_fused_norm(module: torch.nn.Module) -> bool:
 
 
 def _norm(module: Any, hidden_states: torch.Tensor) -> torch.Tensor:
-    if hidden_states.is_cuda:
+    if waits_for_memory(hidden_states):
         return root_mean_square_norm(hidden_states, module.weight, module.variance_epsilon)
     result: torch.Tensor = type(module).forward(module, hidden_states)
     return result

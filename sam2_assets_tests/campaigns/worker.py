@@ -27,6 +27,7 @@ from sam2_assets.exports import read_export
 from sam2_assets.exports.document import Order
 from sam2_assets.exports.json_text import parse_json
 from sam2_assets.exports.masks import measure
+from sam2_assets.exports.run_loops import set_neighbours
 from sam2_assets.exports.runs import parse_runs
 from sam2_assets.exports.settings import ImportSettings
 from sam2_assets.quality import QualitySettings, assess
@@ -75,6 +76,7 @@ def _warm_up() -> None:
     cv2.setNumThreads(1)
     parse_json(b"{}", "", ImportSettings())
     runs = parse_runs(["1 2 1", "0 4"], "", lambda: ["", ""])
+    set_neighbours(runs.lengths[:3], 2)
     for order in Order:
         counts = measure(runs, (2, 2), order, 4, 4).counts
     measure_all(counts, np.array([(2, 2, 4, 4)] * 2))

@@ -13,6 +13,7 @@ from torch import nn
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from benchmarks.random_models import configuration, random_batch
+from sam2_assets.training import fusion
 from sam2_assets.training.adapters import adapt
 from sam2_assets.training.config import LoraSettings
 from sam2_assets.training.families import family_of
@@ -23,6 +24,11 @@ from sam2_assets.training.loss import answer_loss
 
 CPU = torch.device("cpu")
 BASES = ["tiny_llava", "tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl"]
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion, "waits_for_memory", lambda tensor: True)
 
 
 class _OneLayer(nn.Module):
@@ -122,6 +128,15 @@ def test_autocast_decides_the_type_of_the_product_as_for_a_plain_layer() -> None
         ours, theirs = (_layer(fused, torch.float32)(_inputs(torch.float32)) for fused in (True, False))
     assert ours.dtype == theirs.dtype == torch.bfloat16
     assert (ours - theirs).norm() < 0.01 * theirs.norm()
+
+
+def test_on_a_cpu_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    x = _inputs(torch.bfloat16)
+    with autocast("bf16", CPU):
+        ours, theirs = (_layer(fused, torch.bfloat16)(x) for fused in (True, False))
+    assert torch.equal(ours, theirs)
+    assert "Add" in str(ours.grad_fn)
 
 
 def test_an_input_without_gradient_is_taken() -> None:
