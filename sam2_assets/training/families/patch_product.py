@@ -17,7 +17,10 @@ _WHOLE = ((0, 0, 0), (1, 1, 1), 1)
 
 
 def replace_patch_convolutions(model: torch.nn.Module) -> int:
-    """Let every patch embedding with such a ``proj`` compute a product; how many there are."""
+    """Let every patch embedding with such a ``proj`` compute a product, but on a CPU; how many there are.
+
+    A CPU's convolution is fast enough, and weights trained there stay the same bits.
+    """
     count = 0
     for module in model.modules():
         convolution = getattr(module, "proj", None)
@@ -26,13 +29,23 @@ def replace_patch_convolutions(model: torch.nn.Module) -> int:
             and convolution.stride == convolution.kernel_size
             and (convolution.padding, convolution.dilation, convolution.groups) == _WHOLE
         ):
-            module.forward = MethodType(_product, module)
+            module.forward = MethodType(_embed, module)
             count += 1
     return count
 
 
-def _product(module: Any, hidden_states: torch.Tensor) -> torch.Tensor:
-    """hidden_states: patches, each flattened in the order channel, time, row, column; returns ``(patches, width)``."""
+def _embed(module: Any, hidden_states: torch.Tensor) -> torch.Tensor:
+    if module.proj.weight.device.type != "cpu":
+        return product(module, hidden_states)
+    result: torch.Tensor = type(module).forward(module, hidden_states)
+    return result
+
+
+def product(module: Any, hidden_states: torch.Tensor) -> torch.Tensor:
+    """What a patch embedding computes, without its convolution.
+
+    hidden_states: patches, each flattened in the order channel, time, row, column; returns ``(patches, width)``.
+    """
     kernel = module.proj.weight.flatten(1)
     patches = hidden_states.reshape(-1, kernel.shape[1]).to(kernel.dtype)
     return torch.nn.functional.linear(patches, kernel, module.proj.bias)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sam2_assets.training.families import family_of
-from sam2_assets.training.families.patch_product import replace_patch_convolutions
+from sam2_assets.training.families.patch_product import product, replace_patch_convolutions
 
 QWEN = ["tiny_qwen2_vl", "tiny_qwen2_5_vl", "tiny_qwen3_vl"]
 
@@ -20,15 +20,17 @@ def test_patches_become_the_same_embeddings_without_a_convolution(
     folder: Path = request.getfixturevalue(base)
     family = family_of(str(folder))
     embedding = family.load_model(str(folder), dtype=dtype).model.visual.patch_embed
+    assert "forward" in vars(embedding)
     convolution = embedding.proj
     if convolution.bias is not None:
         nn.init.normal_(convolution.bias)
     width = convolution.in_channels * convolution.kernel_size[0] * convolution.kernel_size[1] ** 2
     patches = torch.randn(12, width, generator=torch.Generator().manual_seed(0))
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        ours = embedding(patches)
+        ours = product(embedding, patches)
     assert not any("conv" in event.key for event in profile.key_averages())
     theirs = type(embedding).forward(embedding, patches)
+    assert torch.equal(embedding(patches), theirs)  # on a CPU: the library's
     assert ours.dtype == theirs.dtype == dtype
     assert ours.shape == theirs.shape == (12, convolution.out_channels)
     bound = 1e-6 if dtype is torch.float32 else 1e-2
