@@ -50,7 +50,8 @@ def adapt(model: Any, family: ModelFamily, settings: LoraSettings, base: BaseMod
         modules_to_save=list(family.projector_modules) if settings.train_projector else None,
         task_type="CAUSAL_LM",
     )
-    # Only here: what is written is PEFT's, and is read into PEFT's own layers.
+    # Only here: what is written is PEFT's, and is read into PEFT's own layers. It takes subclasses of Linear, too, as
+    # quantised layers are, for which PEFT has layers of its own.
     config._register_custom_module({torch.nn.Linear: FusedLinear})
     try:
         adapted = get_peft_model(model, config)

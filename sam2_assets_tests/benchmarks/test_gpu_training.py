@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from peft.tuners import lora
 
 from benchmarks import checkpoint_of_7b
-from benchmarks.gpu_training import TRL, VARIANTS, Measured, main, table
+from benchmarks.gpu_training import TRL, VARIANTS, Measured, main, table, take_library_layers
 from benchmarks.gpu_trl import why_absent
-from benchmarks.random_models import configuration
+from benchmarks.random_models import configuration, random_model
+from sam2_assets.training.adapters import adapt
+from sam2_assets.training.config import LoraSettings
+from sam2_assets.training.fusion import FusedLinear, is_fused_norm
+from sam2_assets.training.identity import BaseModelIdentity
 from sam2_assets_tests.training.tiny_models import build_tiny_llava, build_tiny_qwen2_5_vl
 
 
@@ -38,6 +44,20 @@ def test_every_variant_is_measured_and_learns_the_same(
     assert ("| TRL | 2 | trl is not installed |" in printed) == (why_absent() is not None)
 
 
+def test_the_libraries_layers_are_taken_where_they_are_asked_for(tmp_path: Path) -> None:
+    family, config = configuration(None, build_tiny_llava(tmp_path / "base"))
+    model = random_model(family, config, "fp32", torch.device("cpu"))
+    adapted = adapt(model, family, LoraSettings(), BaseModelIdentity.model_construct(name="random", commit=None)).model
+
+    def fused() -> list[str]:
+        return [type(m).__name__ for m in adapted.modules() if isinstance(m, FusedLinear) or is_fused_norm(m)]
+
+    assert sorted(set(fused())) == ["FusedLinear", "LlamaRMSNorm"]
+    take_library_layers(adapted)
+    assert fused() == []
+    assert sum(type(m) is lora.Linear for m in adapted.modules()) == 14
+
+
 def test_the_table_has_the_drivers_reading_and_says_what_does_not_fit() -> None:
     row = Measured("all", 4, 12.0, 0.33, 0.5, 24.0, 93.4, 21.26, 1.0)
     assert "| all | 4 | 12.00 | 50.0% | 24.0 | 93 % | 21.3 |" in table([row])
@@ -46,7 +66,6 @@ def test_the_table_has_the_drivers_reading_and_says_what_does_not_fit() -> None:
 
 @pytest.mark.parametrize(("shape", "billions"), [("llava-1.5-7b", 7.06), ("qwen2.5-vl-7b", 8.29)])
 def test_the_named_sizes_are_those_of_the_published_models(shape: str, billions: float) -> None:
-    import torch
     import transformers
 
     _, config = configuration(shape, None)
