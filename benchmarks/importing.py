@@ -1,4 +1,4 @@
-"""Import and checks of long exports, as ratios to unpacking and parsing their JSON in the same process.
+"""Import and checks of long exports, as ratios to unpacking and parsing them in the same process.
 
 python -m benchmarks.importing --json result.json
 """
@@ -15,9 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.synthetic_export import HEIGHT, WIDTH
+from benchmarks.synthetic_export import HEIGHT, WIDTH, Pictures
 
 GRIDS = {"256 x 256": (256, 256), "full resolution": (HEIGHT, WIDTH)}
+_PICTURED = (
+    (Pictures.PAINTED, "256 x 256"),
+    (Pictures.PAINTED, "full resolution"),
+    (Pictures.NOISY, "256 x 256"),
+)
 _FRAMES = 10_000
 _OBJECTS_A_FRAME = 2.97
 _GROWTH = (1_000, 10_000, 50_000)
@@ -30,10 +35,12 @@ def run(*command: object) -> str:
     return subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def case(folder: Path, frames: int, grid: tuple[int, int], repeats: int, *, pictures: bool = False) -> dict[str, Any]:
+def case(
+    folder: Path, frames: int, grid: tuple[int, int], repeats: int, pictures: Pictures | None = None
+) -> dict[str, Any]:
     """Write an export, measure it, remove it."""
     archive = folder / "export.zip"
-    flags = ["--pictures"] if pictures else []
+    flags = ["--pictures", pictures] if pictures else []
     objects = int(run("benchmarks.synthetic_export", archive, "--frames", frames, "--grid", *grid, *flags))
     found: dict[str, Any] = json.loads(run("benchmarks.stages", archive, "--repeats", repeats))
     archive.unlink()
@@ -77,17 +84,19 @@ def main(arguments: list[str] | None = None) -> None:
     results: dict[str, dict[str, Any]] = {}
     print(HEADER)
     with tempfile.TemporaryDirectory() as folder:
-        cases: list[tuple[str, int, tuple[int, int], int, bool]] = [
-            (name, given.frames, grid, given.repeats, False) for name, grid in GRIDS.items()
+        cases: list[tuple[str, int, tuple[int, int], int, Pictures | None]] = [
+            (name, given.frames, grid, given.repeats, None) for name, grid in GRIDS.items()
         ]
         cases += [
-            (f"growth, {objects}", round(objects / _OBJECTS_A_FRAME), (256, 256), given.repeats, False)
+            (f"growth, {objects}", round(objects / _OBJECTS_A_FRAME), (256, 256), given.repeats, None)
             for objects in given.growth
         ]
         if given.picture_frames:
-            cases.append(("with pictures", given.picture_frames, (256, 256), 0, True))
+            cases += [
+                (f"{kind} pictures, {name}", given.picture_frames, GRIDS[name], 0, kind) for kind, name in _PICTURED
+            ]
         for name, frames, grid, repeats, pictures in cases:
-            results[name] = case(Path(folder), frames, grid, repeats, pictures=pictures)
+            results[name] = case(Path(folder), frames, grid, repeats, pictures)
             print(line(name, results[name]), flush=True)
     if given.json:
         machine = {"cpus": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import importing
-from benchmarks.synthetic_export import frame_records, write_export
+from benchmarks.synthetic_export import Pictures, frame_records, write_export
 from sam2_assets.exports import read_export
 from sam2_assets.exports.document import Order
 from sam2_assets.exports.masks import decode
@@ -20,7 +20,13 @@ def test_a_tiny_benchmark_reports_every_ratio(tmp_path: Path, capsys: pytest.Cap
     result = tmp_path / "result.json"
     importing.main(["--frames", "4", "--repeats", "1", "--growth", "--picture-frames", "3", "--json", str(result)])
     cases = json.loads(result.read_text(encoding="utf-8"))["cases"]
-    assert set(cases) == {"256 x 256", "full resolution", "with pictures"}
+    assert set(cases) == {
+        "256 x 256",
+        "full resolution",
+        "painted pictures, 256 x 256",
+        "painted pictures, full resolution",
+        "noisy pictures, 256 x 256",
+    }
     for case in cases.values():
         assert case["objects"] > 0
         assert case["ratio"]["cpu_s"] > 0
@@ -40,12 +46,15 @@ def test_drawn_masks_have_the_runs_of_real_ones(grid: tuple[int, int]) -> None:
     assert 0.005 < mask.mean() < 0.2
 
 
-def test_an_export_is_the_same_each_time_and_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("pictures", "origin"), [(Pictures.PAINTED, "export_overlay"), (Pictures.NOISY, "export_clean")]
+)
+def test_an_export_is_the_same_each_time_and_is_read(tmp_path: Path, pictures: Pictures, origin: str) -> None:
     archives = [tmp_path / "a.zip", tmp_path / "b.zip"]
-    objects = [write_export(archive, 5, (256, 256), pictures=True) for archive in archives]
+    objects = [write_export(archive, 5, (256, 256), pictures=pictures) for archive in archives]
     assert archives[0].read_bytes() == archives[1].read_bytes()
     out = tmp_path / "out"
     out.mkdir()
     summary = read_export(archives[0], out)
     assert (summary.objects, summary.frames) == (objects[0], 5)
-    assert summary.image_origins == {"export_clean": 5}
+    assert summary.image_origins == {origin: 5}
