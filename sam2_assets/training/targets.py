@@ -12,6 +12,8 @@ from sam2_assets.training.families.base import ModelFamily, ModelShape
 ATTENTION: Final = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP: Final = ("gate_proj", "up_proj", "down_proj")
 EMBEDDING: Final = "embed_tokens"
+_LIST: Final = re.compile(r"\.\*language_model\.\*\\\.\(([\w.|]+)\)")
+"""What ``expression_of`` makes of names; they are its group."""
 
 
 def expression_of(names: Sequence[str]) -> str:
@@ -32,7 +34,9 @@ def adaptable_layers(family: ModelFamily, shape: ModelShape) -> list[str]:
 
 
 def check_targets(targets: str | None, family: ModelFamily, shape: ModelShape) -> None:
-    """Refuse targets that no layer of the language model fits; what else they hit, only the training can see.
+    """Refuse targets that no layer of the language model fits, and a name in a list of them that none is called by.
+
+    What else they hit, only the training can see.
 
     Args:
         targets: regular expression that a layer's whole name must fit, as PEFT reads it; None: the family's own.
@@ -51,6 +55,10 @@ def check_targets(targets: str | None, family: ModelFamily, shape: ModelShape) -
         raise _refused(targets, f"this is no regular expression ({error})", layers) from error
     if not any(wanted.fullmatch(layer) for layer in layers):
         raise _refused(targets, "no layer of the language model has a name that it fits as a whole", layers)
+    listed = _LIST.fullmatch(targets)
+    for name in listed[1].split("|") if listed else ():
+        if not any(re.fullmatch(expression_of([name]), layer) for layer in layers):
+            raise _refused(targets, f"no layer of the language model is called {name!r}", layers)
 
 
 def _refused(targets: str, why: str, layers: Sequence[str]) -> TrainingError:

@@ -187,6 +187,17 @@ def test_targets_that_no_layer_fits_are_refused_with_the_names_that_there_are(
     assert "model.language_model.layers.0.self_attn.q_proj" in caught.value.remedy
 
 
+def test_a_list_of_targets_with_a_name_that_no_layer_has_is_refused(data: Data, tiny_llava: Path) -> None:
+    with pytest.raises(TrainingError, match="no layer of the language model is called 'v_porj'"):
+        _plan(data, tiny_llava, lora={"targets": ["q_proj", "v_porj"]})
+
+
+def test_an_expression_with_groups_of_its_own_is_no_list(data: Data, tiny_llava: Path) -> None:
+    expression = r".*language_model.*\.((q|v)_proj|out)"
+    planned = json.loads(_plan(data, tiny_llava, lora={"targets": expression}).to_json())
+    assert planned["config"]["lora"]["targets"] == expression
+
+
 def test_targets_may_be_listed_by_name_as_in_the_proposals_file(data: Data, tiny_llava: Path) -> None:
     listed = _plan(data, tiny_llava, lora={"targets": ["q_proj", "v_proj"]})
     written = _plan(data, tiny_llava, lora={"targets": r".*language_model.*\.(q_proj|v_proj)"})
