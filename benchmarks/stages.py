@@ -27,6 +27,7 @@ from sam2_assets.threads import cores
 
 Times = dict[str, dict[str, float]]
 _SAMPLE_EVERY_S = 0.02
+_SAMPLE_TIMED_EVERY_S = 1.0
 _AT_ONCE = 64
 
 
@@ -74,15 +75,16 @@ def one_round(archive: Path) -> Times:
 class PeakMemory:
     """The most that this process and its children held together, sampled; shared pages count once for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = _SAMPLE_EVERY_S) -> None:
         self.bytes = 0
+        self._every_s = every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
         me = psutil.Process()
-        while not self._stop.wait(_SAMPLE_EVERY_S):
+        while True:
             held = 0
             for process in (me, *me.children(recursive=True)):
                 try:
@@ -90,6 +92,8 @@ class PeakMemory:
                 except psutil.NoSuchProcess:
                     continue
             self.bytes = max(self.bytes, held)
+            if self._stop.wait(self._every_s):
+                break
 
     def stop(self) -> int:
         """Bytes."""
@@ -102,9 +106,10 @@ def measure(archive: Path, repeats: int) -> dict[str, object]:
     """The first round (loads and compiles), the medians of ``repeats`` more, and the peak of memory in MB.
 
     Memory is watched in the first round and in one more at the end, whose times do not count: looking for children
-    walks over all processes of the machine, and would be paid by whatever lets go of the interpreter's lock.
+    walks over all processes of the machine, and would be paid by whatever lets go of the interpreter's lock. Without
+    ``repeats`` the first round counts, which must then be long: memory is looked at once a second.
     """
-    memory = PeakMemory()
+    memory = PeakMemory(_SAMPLE_EVERY_S if repeats else _SAMPLE_TIMED_EVERY_S)
     first = one_round(archive)
     peak = memory.stop()
     rounds = [one_round(archive) for _ in range(repeats)] or [first]
