@@ -23,6 +23,8 @@ from sam2_assets.threads import in_stretches
 pixel_edges = lru_cache(maxsize=16)(_pixel_edges)
 _MOST_CHARACTERS_PER_NUMBER = 7
 """35 bits: more than any run of a mask that fits into memory."""
+_LONGEST = 2**32 - 1
+"""COCO holds a run in 32 bits."""
 _BYTES_A_THREAD = 500_000
 """Takes some milliseconds."""
 _EXACT = 2**53
@@ -37,7 +39,8 @@ def decode_runs(counts: str) -> NDArray[np.int64]:
     """The run lengths, zeros first, that a compressed text stands for.
 
     Raises:
-        RunsError: a character that cannot occur, a number that is cut off or too long, or a negative run.
+        RunsError: a character that cannot occur, a number that is cut off or too long, or a run that is negative or
+            longer than COCO can hold.
     """
     try:
         codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
@@ -64,6 +67,8 @@ def decode_runs(counts: str) -> NDArray[np.int64]:
     runs[2::2] = np.cumsum(numbers[2::2])
     if int(runs.min()) < 0:
         raise RunsError(f"run {int(runs.argmin())} has the negative length {int(runs.min())}")
+    if int(runs.max()) > _LONGEST:
+        raise RunsError(f"run {int(runs.argmax())} has the length {int(runs.max())}, more than 32 bits")
     return runs
 
 

@@ -70,6 +70,7 @@ def test_any_other_text_is_either_whole_runs_of_the_grid_or_refused(text: str) -
         ("5o", "cut off"),
         ("oooooooo0", "too many digits"),
         ("O", "negative length"),
+        ("PPPPP[4", "more than 32 bits"),
         ("6", "add up to 6"),
     ],
 )
