@@ -55,9 +55,12 @@ def check_directory(archive: zipfile.ZipFile, name: str, settings: ImportSetting
 def _check_name(info: zipfile.ZipInfo, archive: str) -> None:
     # orig_filename is the name before zipfile cuts it at a NUL byte
     name = info.orig_filename
-    parts = name.split("/")
-    if "\\" in name or name.startswith("/") or _DRIVE.match(name) or "\0" in name or ".." in parts:
+    parts = name.replace("\\", "/").split("/")
+    if name[:1] in ("/", "\\") or _DRIVE.match(name) or "\0" in name or ".." in parts:
         raise _refusal("path_escape", "the name leads out of the archive's folder", info, archive)
+    if "\\" in name:  # which program means a folder by it, and which a character of the name?
+        why = "the name has a backslash, which some programs for Windows write instead of / between folders"
+        raise _refusal("bad_member_name", why, info, archive)
     if not name.strip("/.") or (parts[-1] != _MAC_ICON and any(unicodedata.category(c) == "Cc" for c in name)):
         raise _refusal("bad_member_name", "the name is empty or has control characters", info, archive)
 

@@ -21,13 +21,22 @@ from sam2_assets_tests.exports.export_builder import demo_export, write_zip
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.txt", "images/../../evil.txt", "/etc/evil", "C:/evil.txt", "c:evil", "images\\evil.png", "a/.."]
+    "name",
+    ["../evil.txt", "images/../../evil.txt", "/etc/evil", "C:/evil.txt", "c:evil", "a\\..\\evil", "\\evil", "a/.."],
 )
 def test_names_that_lead_outside_are_refused(read: Reader, name: str) -> None:
     export = demo_export((0,))
     export.extra[name] = b"x"
     error = read.refused(export)
     assert (error.code, error.value) == ("path_escape", repr(name))
+
+
+def test_folders_that_windows_wrote_with_a_backslash_are_refused_as_what_they_are(read: Reader) -> None:
+    export = demo_export((0,))
+    export.extra["images\\picture.png"] = b"x"
+    error = read.refused(export)
+    assert error.code == "bad_member_name"
+    assert "backslash" in str(error)
 
 
 def test_a_symbolic_link_is_refused(read: Reader, tmp_path: Path) -> None:
