@@ -43,6 +43,7 @@ class Checkpoints:
         self._folder = folder
         self._plan_hash = plan_hash
         self._keep = keep
+        self._passed_over: set[int] = set()
 
     def _by_step(self) -> list[tuple[int, Path]]:
         if not self._folder.is_dir():
@@ -58,6 +59,7 @@ class Checkpoints:
             if why is None:
                 return Checkpoint(step, path), passed_over
             passed_over.append(Damaged(path, why))
+            self._passed_over.add(step)
         return None, passed_over
 
     @contextmanager
@@ -69,8 +71,10 @@ class Checkpoints:
             best: the step whose checkpoint is kept beside the newest ones.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._remove_drafts()  # a full disk may need their space
         with sealing(self._folder / f"checkpoint-{step}", self._plan_hash) as draft:
             yield draft
+        self._passed_over.discard(step)
         self.prune(best)
 
     def at(self, step: int) -> Checkpoint | None:
@@ -83,9 +87,18 @@ class Checkpoints:
         return sorted(step for step, path in self._by_step() if damage(path, self._plan_hash) is None)
 
     def prune(self, best: int | None = None) -> None:
-        """Delete all but the newest ``keep`` and that of step ``best``, and drafts that a killed process left."""
-        for step, path in self._by_step()[self._keep :]:
-            if step != best:
+        """Delete all but the newest ``keep`` and that of step ``best``, and drafts that a killed process left.
+
+        Those that :meth:`newest` passed over go too: counted among the newest, they would push out the good ones.
+        """
+        there = self._by_step()
+        usable = [(step, path) for step, path in there if step not in self._passed_over]
+        stay = {path for _, path in usable[: self._keep]} | {path for step, path in usable if step == best}
+        for _, path in there:
+            if path not in stay:
                 shutil.rmtree(path)
+        self._remove_drafts()
+
+    def _remove_drafts(self) -> None:
         for draft in self._folder.glob(".writing-checkpoint-*"):
             shutil.rmtree(draft)

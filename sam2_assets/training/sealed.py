@@ -46,17 +46,25 @@ def sealing(folder: Path, belongs_to: str) -> Iterator[Path]:
     draft = folder.with_name(f"{_DRAFT}{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    yield draft
+    try:
+        yield draft
+        _seal(draft, belongs_to)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)  # on a full disk it is in the way of whatever comes next
+        raise
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
+    _flush(folder.parent)
+
+
+def _seal(draft: Path, belongs_to: str) -> None:
     files = {path.relative_to(draft).as_posix(): _digest(path) for path in _files(draft)}
     seal = draft / SEAL
     seal.write_text(json.dumps({"belongs_to": belongs_to, "files": files}, indent=1, sort_keys=True) + "\n")
     # A rename may reach the disk before the contents it names: after a power cut the name alone would lie.
     for path in (*_files(draft), seal, draft):
         _flush(path)
-    if folder.exists():
-        shutil.rmtree(folder)
-    draft.rename(folder)
-    _flush(folder.parent)
 
 
 def damage(folder: Path, belongs_to: str) -> str | None:

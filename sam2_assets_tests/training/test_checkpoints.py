@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sam2_assets.training.checkpoints import Checkpoints
 
 
@@ -57,3 +59,52 @@ def test_a_damaged_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> No
     newest, _ = checkpoints.newest()
     assert newest is not None
     assert (newest.folder / "weights").read_text() == "5"
+
+
+@pytest.mark.parametrize(
+    ("keep", "damaged", "resumed", "left"),
+    [(1, (100,), 90, (93,)), (2, (100, 90), 50, (50, 53)), (2, (100,), 90, (90, 93))],
+)
+def test_damaged_checkpoints_do_not_push_out_the_one_just_written(
+    tmp_path: Path, keep: int, damaged: tuple[int, ...], resumed: int, left: tuple[int, ...]
+) -> None:
+    _save(Checkpoints(tmp_path / "c", "plan", keep=9), 50, 90, 100)
+    for step in damaged:
+        (tmp_path / f"c/checkpoint-{step}/weights").write_text("damaged")
+    checkpoints = Checkpoints(tmp_path / "c", "plan", keep=keep)
+    newest, _ = checkpoints.newest()
+    assert newest is not None
+    assert newest.step == resumed
+    _save(checkpoints, resumed + 3)
+    assert checkpoints.steps() == list(left)
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {f"checkpoint-{step}" for step in left}
+
+
+def test_a_step_that_was_damaged_counts_again_once_it_is_written_again(tmp_path: Path) -> None:
+    _save(Checkpoints(tmp_path / "c", "plan", keep=9), 5, 10)
+    (tmp_path / "c/checkpoint-10/weights").write_text("damaged")
+    checkpoints = Checkpoints(tmp_path / "c", "plan", keep=2)
+    checkpoints.newest()
+    _save(checkpoints, 10, 15)
+    assert checkpoints.steps() == [10, 15]
+
+
+def test_a_draft_that_could_not_be_written_gives_its_space_back(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "c", "plan", keep=2)
+    _save(checkpoints, 5)
+
+    def write() -> None:
+        with checkpoints.writing(10) as folder:
+            (folder / "weights").write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["checkpoint-5"]
+
+
+def test_the_drafts_of_killed_processes_go_before_the_next_is_written(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "c", "plan", keep=2)
+    (tmp_path / "c/.writing-checkpoint-3").mkdir(parents=True)
+    with checkpoints.writing(5) as folder:
+        assert [path.name for path in (tmp_path / "c").iterdir()] == [folder.name]
