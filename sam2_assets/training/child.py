@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sam2_assets.errors import Sam2AssetsError
+from sam2_assets.training.disk import disk_full, is_disk_full
 from sam2_assets.training.progress import Reporter, reporting
 from sam2_assets.training.stopping import Interrupted, StopRequest, end_with_parent
 
@@ -58,12 +59,18 @@ def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None
             end_with_parent()
             work(options.job, reporter, stop)
         except Sam2AssetsError as error:
-            reporter.failed(error)
-            print(f"sam2-assets: {error}", file=sys.stderr)
-            return EXIT_USER_ERROR
+            return _user_error(error, reporter)
         except Interrupted:
             return EXIT_INTERRUPTED
         except BaseException as error:
+            if is_disk_full(error):
+                return _user_error(disk_full(options.job), reporter)
             reporter.failed(error)
             raise
     return 0
+
+
+def _user_error(error: Sam2AssetsError, reporter: Reporter) -> int:
+    reporter.failed(error)
+    print(f"sam2-assets: {error}", file=sys.stderr)
+    return EXIT_USER_ERROR
