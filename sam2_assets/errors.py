@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import reprlib
 import unicodedata
 from typing import Final, Self
@@ -130,3 +131,8 @@ class NotificationError(Sam2AssetsError):
 
 class LaunchError(Sam2AssetsError):
     """A run whose container cannot be given what it needs, or must not be given what it asks for."""
+
+
+def no_room_left(error: BaseException) -> bool:
+    """Whether the system refused to write because a disk, or somebody's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

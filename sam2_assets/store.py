@@ -9,7 +9,6 @@ times): the same bytes have the same identity whichever run made them.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam2_assets.errors import StoreError
+from sam2_assets.errors import StoreError, no_room_left
 from sam2_assets.storage import FolderStorage, S3Storage, Storage
 from sam2_assets.storage.folder import DRAFT_PREFIX
 from sam2_assets.workarea import Lease, gpu_turn, lease
@@ -153,7 +152,7 @@ class Store:
             yield draft
             draft.published = self._publish(draft, place)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not no_room_left(error):
                 raise
             raise StoreError(
                 "disk_full",

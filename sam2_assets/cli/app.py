@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sam2_assets.cli.interruption import EXIT_INTERRUPTED, NOTHING, StoppedError
-from sam2_assets.errors import Sam2AssetsError
+from sam2_assets.errors import Sam2AssetsError, no_room_left
 
 EXIT_UNREADABLE = 2
 EXIT_GATE = 3
@@ -255,6 +256,13 @@ def main() -> None:
         raise
     except Sam2AssetsError as error:
         print(f"sam2-assets: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_UNREADABLE) from error
+    except OSError as error:
+        if not no_room_left(error):
+            raise
+        # the system does not always say where
+        where = error.filename or f"the output folder or the one for temporary files, {tempfile.gettempdir()}"
+        print(f"sam2-assets: {where}: no room left on its disk. Free space, then run again.", file=sys.stderr)
         raise SystemExit(EXIT_UNREADABLE) from error
 
 

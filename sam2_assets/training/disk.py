@@ -9,21 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sam2_assets.errors import TrainingError
+from sam2_assets.errors import TrainingError, no_room_left
 
-_CODES: Final = (errno.ENOSPC, errno.EDQUOT)
 # safetensors passes on the system's words; torch's writer of ZIP files says only where it noticed
 _WORDS: Final = re.compile(
-    rf"\(os error ({'|'.join(map(str, _CODES))})\)|PytorchStreamWriter failed|inline_container\.cc.* unexpected pos"
+    rf"\(os error ({errno.ENOSPC}|{errno.EDQUOT})\)|PytorchStreamWriter failed|inline_container\.cc.* unexpected pos"
 )
 _WRITTEN: Final = ("work", "out")
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether something could not be written for want of room, or of quota."""
-    return any(
-        (isinstance(each, OSError) and each.errno in _CODES) or _WORDS.search(str(each)) for each in _with_causes(error)
-    )
+    return any(no_room_left(each) or _WORDS.search(str(each)) for each in _with_causes(error))
 
 
 def disk_full(job: Path) -> TrainingError:

@@ -197,6 +197,21 @@ def test_inspect_of_what_is_no_export_is_one_line_also_as_json(tmp_path: Path) -
     assert line == f"sam2-assets: {error['message']}"
 
 
+def test_a_full_disk_is_one_line(small: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "sam2_assets", "inspect", str(small)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("no room left on its disk. Free space, then run again.")
+
+
 @pytest.mark.parametrize("name", sorted(VIEWS))
 def test_convert_writes_every_format_with_its_own_pictures(small: Path, tmp_path: Path, name: str) -> None:
     done = command("convert", small, "--format", name, "--out", tmp_path / "out", cwd=tmp_path)
