@@ -11,7 +11,7 @@ import argparse
 import json
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import repeat
@@ -216,11 +216,11 @@ def write_export(
 
 
 def _write_pictures(archive: zipfile.ZipFile, kind: Pictures, records: list[dict[str, Any]], seed: int) -> None:
-    with ProcessPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         # few at a time: what is drawn waits in memory until it is written
         for start in range(0, len(records), _AT_ONCE):
             some = records[start : start + _AT_ONCE]
-            drawn = pool.map(picture, repeat(kind), some, repeat(seed), chunksize=4)
+            drawn = pool.map(picture, repeat(kind), some, repeat(seed))
             for record, data in zip(some, drawn, strict=True):
                 name = f"images/frame_{record['frame_index']:06d}.png"
                 archive.writestr(zipfile.ZipInfo(name, _WHEN), data)
