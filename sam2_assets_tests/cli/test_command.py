@@ -203,6 +203,7 @@ def test_a_full_disk_is_one_line(small: Path) -> None:
             [sys.executable, "-m", "sam2_assets", "inspect", str(small)],
             stdout=full,
             stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else so little is first written when Python ends
             text=True,
             check=False,
             timeout=120,
