@@ -102,7 +102,7 @@ def _transposed_box(runs: list[int], grid: tuple[int, int]) -> list[int]:
 class Pictures(StrEnum):
     """What the pictures of an export show; both are 1080p PNGs written with OpenCV's defaults, as the demo writes its.
 
-    ``painted`` pictures are flat blocks with the objects' overlays: 100 KB each. ``noisy`` ones are clean bands with a
+    ``painted`` pictures are flat blocks with the objects' overlays: 74 KB each. ``noisy`` ones are clean bands with a
     little noise, which are as hard to unpack as soft footage: 1.7 MB each.
     """
 
