@@ -16,6 +16,8 @@ import datetime
 import gc
 import importlib.metadata
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -164,11 +166,13 @@ def measure(
 def measure_all(
     family: ModelFamily, config: Any, batches: Sequence[int], variants: Sequence[str] = VARIANTS, **settings: Any
 ) -> list[Measured]:
-    """The variants of every batch size; the memory of one is given back before the next."""
+    """The variants of every batch size, each told on stderr when done; its memory is given back before the next."""
     found = []
     for batch in batches:
         for variant in variants:
+            began = time.perf_counter()
             found.append(measure(family, config, variant, batch, **settings))
+            print(f"{_row(found[-1])} in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -181,17 +185,18 @@ def table(rows: Sequence[Measured]) -> str:
         "| variant | batch | samples/s | share of peak | limit, samples/s | card busy | peak GiB |",
         "|" + " --- |" * 7,
     ]
-    for row in rows:
-        if row.why_not is not None:
-            lines.append(f"| {row.variant} | {row.batch} | {row.why_not.partition(':')[0]} | | | | |")
-            continue
-        busy = "-" if row.busy_percent is None else f"{row.busy_percent:.0f} %"
-        peak = "-" if row.peak_gib is None else f"{row.peak_gib:.1f}"
-        lines.append(
-            f"| {row.variant} | {row.batch} | {row.samples_per_s:.2f} | {row.mfu:.1%} | "
-            f"{row.limit_samples_per_s:.1f} | {busy} | {peak} |"
-        )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(_row, rows)]) + "\n"
+
+
+def _row(row: Measured) -> str:
+    if row.why_not is not None:
+        return f"| {row.variant} | {row.batch} | {row.why_not.partition(':')[0]} | | | | |"
+    busy = "-" if row.busy_percent is None else f"{row.busy_percent:.0f} %"
+    peak = "-" if row.peak_gib is None else f"{row.peak_gib:.1f}"
+    return (
+        f"| {row.variant} | {row.batch} | {row.samples_per_s:.2f} | {row.mfu:.1%} | "
+        f"{row.limit_samples_per_s:.1f} | {busy} | {peak} |"
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
