@@ -35,11 +35,13 @@ from sam2_assets.training.adapters import adapt, parameter_groups, recompute_act
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import GIB, sample_flops
 from sam2_assets.training.families.base import ModelFamily
+from sam2_assets.training.families.window_attention import NAME as WINDOWS
 from sam2_assets.training.fusion import FusedLinear, is_fused_norm
 from sam2_assets.training.identity import BaseModelIdentity
 from sam2_assets.training.loop import autocast
 from sam2_assets.training.loss import answer_loss, supervised_tokens
 from sam2_assets.training.memory import is_out_of_memory
+from sam2_assets.training.rotary import take_library_rotations
 
 TRL = "TRL"
 LIBRARY_LAYERS = "library_layers"
@@ -70,12 +72,15 @@ def library_loss(model: Any, batch: dict[str, torch.Tensor], tokens: int) -> tor
 
 
 def take_library_layers(model: Any) -> None:
-    """Undo what ``adapt`` fused: adapted layers are PEFT's again, norms those of transformers."""
+    """PEFT's adapted layers again, and norms, rotations and attention over windows as transformers computes them."""
+    take_library_rotations(model)
     for module in model.modules():
         if isinstance(module, FusedLinear):
             module.__class__ = lora.Linear
         elif is_fused_norm(module):
             del module.forward
+        if getattr(getattr(module, "config", None), "_attn_implementation", None) == WINDOWS:
+            module.config._attn_implementation = "sdpa"
 
 
 def our_steps(

@@ -17,6 +17,7 @@ from sam2_assets.training.config import LoraSettings
 from sam2_assets.training.families.base import ModelFamily
 from sam2_assets.training.fusion import FusedLinear, fuse_norms
 from sam2_assets.training.identity import BaseModelIdentity
+from sam2_assets.training.rotary import fuse_rotations
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 _LANGUAGE = "language_model"
@@ -73,6 +74,7 @@ def adapt(model: Any, family: ModelFamily, settings: LoraSettings, base: BaseMod
             # at the price of two passes over memory and of an fp32 copy that is kept for the backward pass.
             module.cast_input_dtype_enabled = False
     fuse_norms(adapted)
+    fuse_rotations(adapted)
     return Adapted(
         model=adapted,
         adapted_modules=names,
@@ -93,12 +95,14 @@ def _bad_targets(targets: str, why: str) -> TrainingError:
 
 def recompute_activations(model: Any) -> None:
     """Make the model forget activations and compute them again in the backward pass."""
-    # The non-reentrant kind needs no gradient on the input, which a frozen embedding does not have.
+    # The non-reentrant kind needs no gradient on the input, which a frozen embedding does not have. The library asks
+    # for one all the same, of the pictures too: the whole frozen tower would be computed twice, and backward.
     keywords = {"use_reentrant": False}
     if hasattr(model, "activation_checkpointing_enable"):
         model.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
     else:  # its name before transformers 5.18
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=keywords)
+    model.disable_input_require_grads()
 
 
 def parameter_groups(

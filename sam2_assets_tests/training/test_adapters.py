@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.adapters import (
@@ -18,6 +20,7 @@ from sam2_assets.training.adapters import (
 from sam2_assets.training.config import LoraSettings
 from sam2_assets.training.families import family_of
 from sam2_assets.training.identity import identify
+from sam2_assets.training.loss import answer_loss
 
 FAMILIES = ["tiny_llava", "tiny_qwen2_5_vl"]
 
@@ -97,3 +100,44 @@ def test_recomputing_activations_is_on_in_the_language_model(tiny_llava: Path) -
     assert not any(layer.gradient_checkpointing for layer in layers)
     recompute_activations(model)
     assert all(layer.gradient_checkpointing for layer in layers)
+
+
+@pytest.mark.parametrize("base", [*FAMILIES, "tiny_qwen2_vl", "tiny_qwen3_vl", "tiny_instructblip"])
+def test_recomputing_leaves_the_frozen_tower_alone_and_the_gradients_as_they_are(
+    base: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(base)
+    family = family_of(str(folder))
+    processor = family.load_processor(str(folder))
+    pictures = [Image.new("RGB", (84, 56), colour) for colour in ("red", "blue")]
+    texts = [family.prompt(processor, question) for question in ("Where is it?", "What?")]
+    batch = family.encode(processor, pictures, texts, padding_side="right")
+    batch["labels"] = batch["input_ids"].clone()
+    gradients = []
+    for recomputed in (False, True):
+        model = _adapted(folder).model.train()
+        outputs = _watched_tower(model.get_base_model())
+        if recomputed:
+            recompute_activations(model)
+        answer_loss(model, dict(batch), 1).backward()
+        assert outputs
+        assert all(seen == [False] for seen in outputs)
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.requires_grad})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradient, gradients[1][name]), name
+
+
+def _watched_tower(model: Any) -> list[list[bool]]:
+    """For each block of the vision tower, whether its outputs have a gradient, as they come."""
+    names = re.compile(r".*(visual\.blocks|vision\w*\.encoder\.layers)\.\d+")
+    blocks = [module for name, module in model.named_modules() if names.fullmatch(name)]
+    found: list[list[bool]] = [[] for _ in blocks]
+    for block, outputs in zip(blocks, found, strict=True):
+
+        def look(_: Any, __: Any, output: Any, outputs: list[bool] = outputs) -> None:
+            tensor = output if isinstance(output, torch.Tensor) else output[0]
+            outputs.append(tensor.requires_grad)
+
+        block.register_forward_hook(look)
+    return found

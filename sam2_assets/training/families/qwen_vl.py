@@ -77,10 +77,12 @@ class QwenVL(ModelFamily):
         return self.frozen(model)
 
     def frozen(self, model: Any) -> Any:
-        """Also with patch embeddings that a GPU computes in milliseconds instead of seconds."""
+        """Also with a vision tower that does not keep a GPU waiting."""
         from sam2_assets.training.families.patch_product import replace_patch_convolutions
+        from sam2_assets.training.families.window_attention import attend_in_one_call
 
         replace_patch_convolutions(model)
+        attend_in_one_call(model)
         return super().frozen(model)
 
     def prompt(self, processor: Any, question: str) -> str:
