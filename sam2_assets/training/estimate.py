@@ -103,22 +103,28 @@ def trainable_parameters(shape: ModelShape, config: TrainingConfig) -> int:
 
 
 def activation_bytes(shape: ModelShape, config: TrainingConfig, tokens: int) -> float:
-    """Bytes kept for the backward pass of one sample.
+    """Bytes of one sample that are held at once when the backward pass needs most.
 
     Counted per token of a Llama layer as autograd keeps it with fused attention, after Korthikanti et al. 2022
-    (section 4; the quadratic attention term is gone with fused attention): twelve tensors of width ``h`` (inputs of
-    the norms, once in fp32, of q, k, v and o, rotated q and k, attention output) and four of width ``i`` (gate, up,
-    activation, product). With activation checkpointing each layer keeps its input only, and one layer at a time is
-    whole. The vision tower is frozen and comes first, so nothing of it is kept.
+    (section 4; the quadratic attention term is gone with fused attention): four tensors of width ``h`` (what each of
+    two norms takes and gives), ``attention_kept`` (rotated q and k, v, the output) and four tensors of width ``i``
+    (gate, up, activation, product). Dropout keeps its output and a mask of one byte for each of the seven adapted
+    layers besides. Of the layer that is at work the gradients of one ``h`` and two ``i`` are there too. With activation
+    checkpointing each other layer keeps its input only. The vision tower is frozen and comes first, so nothing of it is
+    kept.
     """
     width = 2 if config.precision == "bf16" else 4
-    layer = tokens * width * (12 * shape.hidden_size + 4 * shape.intermediate_size)
+    h, i = shape.hidden_size, shape.intermediate_size
+    kept = width * (4 * h + shape.attention_kept + 4 * i)
+    if config.lora.dropout:
+        kept += (width + 1) * (6 * h + i)
+    at_work = width * (h + 2 * i)
     if config.activation_checkpointing:
-        return float(shape.layers * tokens * width * shape.hidden_size + layer)
-    return float(shape.layers * layer)
+        return float(tokens * (shape.layers * width * h + kept + at_work))
+    return float(tokens * (shape.layers * kept + at_work))
 
 
-def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_tokens: int) -> tuple[float, float]:
+def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: float, answer_tokens: int) -> tuple[float, float]:
     """``(training, validation)`` operations of one sample.
 
     Forward is 2 operations a weight and token (Kaplan et al. 2020, section 2.1), attention ``4 t^2 h`` a layer
@@ -129,7 +135,8 @@ def sample_flops(shape: ModelShape, config: TrainingConfig, tokens: int, answer_
     # The head is counted above; an input embedding that is not tied to it only looks up, and is 2 % of a 7B model.
     body_weights = shape.language_parameters - shape.vocabulary * shape.hidden_size
     body = 2.0 * body_weights * tokens + 2.0 * shape.layers * shape.hidden_size * tokens**2
-    vision = 2.0 * (shape.vision_parameters + shape.projector_parameters) * shape.image_tokens
+    vision = 2.0 * shape.vision_parameters * shape.mean_vision_tokens
+    vision += 2.0 * shape.projector_parameters * shape.mean_image_tokens
     passes = 3 if config.activation_checkpointing else 2
     return vision + passes * (body + head), vision + body + head
 
@@ -189,7 +196,7 @@ def answering_seconds(shape: ModelShape, config: TrainingConfig, workload: Workl
     answers = min(config.validation_answers, workload.val_samples)
     tokens = min(config.max_answer_tokens, _ANSWER_MARGIN * workload.answer_tokens)
     train_flops, val_flops = sample_flops(
-        shape, config, shape.image_tokens + workload.text_tokens, workload.answer_tokens
+        shape, config, shape.mean_image_tokens + workload.text_tokens, workload.answer_tokens
     )
     weights = shape.language_parameters * (2 if config.precision == "bf16" else 4)
     token = weights / (config.card.bandwidth_gb_per_s * 1e9 * EFFICIENCY)
@@ -210,7 +217,7 @@ def estimate(
     else follow from :func:`answering_seconds`.
     """
     steps = total_steps(workload.train_samples, config)
-    tokens = shape.image_tokens + workload.text_tokens
+    tokens = shape.mean_image_tokens + workload.text_tokens
     trainable = trainable_parameters(shape, config)
     total = shape.language_parameters + shape.vision_parameters + shape.projector_parameters
 
@@ -243,7 +250,7 @@ def estimate(
     hours = seconds / 3600
     return Estimate(
         steps=steps,
-        sample_tokens=tokens,
+        sample_tokens=round(tokens),
         trainable_parameters=trainable,
         total_parameters=total,
         weights_gib=round(need.weights, 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sam2_assets.errors import DatasetError
 from sam2_assets.instructions.rows import read_rows
 from sam2_assets.training.config import TrainingConfig
 from sam2_assets.training.estimate import Workload
+from sam2_assets.training.families.base import ORDINARY_FRAMES, FrameSizes
 
 _SPLITS_TABLE = "splits.parquet"
 _SPLITS_REPORT = "splits.json"
@@ -39,11 +41,25 @@ class DataIdentity(BaseModel):
     val_samples: int = Field(description="samples of the validation loss")
     text_tokens: int = Field(description="estimated text tokens of an average sample")
     answer_tokens: int = Field(description="of these, the supervised ones")
+    frame_sizes: dict[str, int] = Field(
+        default_factory=lambda: {_named(size): count for size, count in ORDINARY_FRAMES.items()},
+        description="samples of each size of frames, WIDTHxHEIGHT in pixels; plans made before there was this took one",
+    )
+
+    @property
+    def frames_by_size(self) -> FrameSizes:
+        """:attr:`frame_sizes` with the sides as numbers."""
+        sizes = ((name.split("x"), count) for name, count in self.frame_sizes.items())
+        return {(int(width), int(height)): count for (width, height), count in sizes}
 
     @property
     def workload(self) -> Workload:
         """The part the estimate needs."""
         return Workload(self.train_samples, self.val_samples, self.text_tokens, self.answer_tokens)
+
+
+def _named(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def splits_sha256(splits: Path) -> str:
@@ -74,6 +90,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
     counted: dict[str, dict[str, int]] = {"train": {}, "val": {}}
     characters, answers, seen = 0.0, 0.0, 0
     asked: set[str] = set()
+    sizes: Counter[tuple[int, int]] = Counter()
     videos = sorted({video for parts in frames.values() for video in parts})
     for video in videos:
         wanted = {split: frames[split].get(video, set()) for split in counted}
@@ -95,6 +112,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
                 if config.tasks and talk.task not in config.tasks:
                     continue
                 counted[split][talk.task] = counted[split].get(talk.task, 0) + 1
+                sizes[row.width, row.height] += 1
                 boxes = talk.answer.count("<|box:")
                 answer = len(talk.answer) / _CHARACTERS_A_TOKEN + boxes * _BOX_TOKENS + 1
                 answers += answer
@@ -112,6 +130,7 @@ def take_inventory(splits: Path, datasets: Mapping[str, Path], config: TrainingC
         val_samples=min(validation, config.max_validation_samples or validation),
         text_tokens=_TEMPLATE_TOKENS + (round(characters / seen) if seen else 0),
         answer_tokens=max(1, round(answers / seen)) if seen else 1,
+        frame_sizes={_named(size): count for size, count in sorted((sizes or ORDINARY_FRAMES).items())},
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import torch
 
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.estimate import GIB, largest_batch, memory_need
 from sam2_assets.training.families import family_by_name
-from sam2_assets.training.plan import Plan
+from sam2_assets.training.plan import Plan, shape_for
 
 # torch raises a plain RuntimeError for the CPU's memory; this is how its allocator names itself.
 _CPU_ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"
@@ -23,16 +22,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or _CPU_ALLOCATOR in str(error)
 
 
-def out_of_memory(error: BaseException, plan: Plan, base_config: dict[str, Any], held_gib: float) -> TrainingError:
+def out_of_memory(error: BaseException, plan: Plan, held_gib: float) -> TrainingError:
     """The error to show.
 
     Args:
         error: torch's.
         plan: of the run.
-        base_config: the base model's ``config.json``.
         held_gib: the most memory that was in use before, GiB.
     """
-    config, shape = plan.config, family_by_name(plan.base.family).shape(base_config)
+    config = plan.config
+    shape = shape_for(config, family_by_name(plan.base.family), plan.data)
     asked = _ASKED.search(str(error))
     more = f", and {float(asked[1]) * _UNITS[asked[2]]:.2f} GiB more were asked for" if asked else ""
     # The estimate was too low by what is missing: the largest batch is counted in the memory that there is.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.config import BudgetSettings, TrainingConfig
 from sam2_assets.training.estimate import Estimate, PastRun, estimate
-from sam2_assets.training.families import ModelShape, family_by_name, read_config
+from sam2_assets.training.families import ModelFamily, ModelShape, family_by_name, read_config
 from sam2_assets.training.fitting import fit_in_words, what_to_set
 from sam2_assets.training.identity import BaseModelIdentity, identify
 from sam2_assets.training.inventory import DataIdentity, take_inventory
@@ -137,7 +137,7 @@ def make_plan(
     base = identify(config.base_model, config.revision, config.family)
     data = take_inventory(splits, datasets, config)
     family = family_by_name(base.family)
-    shape = family.shape(read_config(config.base_model, config.revision))
+    shape = shape_for(config, family, data)
     check_targets(config.lora.targets, family, shape)
     figures = estimate(shape, config, data.workload, base.fingerprint, history)
     return Plan(
@@ -149,6 +149,16 @@ def make_plan(
         estimate=figures,
         checks=_checks(shape, config, data, figures),
     )
+
+
+def shape_for(config: TrainingConfig, family: ModelFamily, data: DataIdentity) -> ModelShape:
+    """Sizes of the base model, with the picture tokens of these data's frames.
+
+    Raises:
+        TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
+    """
+    contents = read_config(config.base_model, config.revision)
+    return family.shape(contents, data.frames_by_size, family.picture_settings(config.base_model, config.revision))
 
 
 def needs_approval(plan: Plan) -> bool:

@@ -121,7 +121,7 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise out_of_memory(error, plan, adapted.model.config.to_dict(), peak_memory_gib()) from error
+        raise out_of_memory(error, plan, peak_memory_gib()) from error
     finally:
         stop.immediate = True
     if not complete:

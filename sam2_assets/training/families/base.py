@@ -5,13 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sam2_assets.coordinates import Convention
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
+
+
+FrameSizes = Mapping[tuple[int, int], int]
+"""``(width, height)`` of frames in pixels, to the number of samples that have such a one."""
+ORDINARY_FRAMES: Final[FrameSizes] = {(1280, 720): 1}
+NO_SETTINGS: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,13 @@ class ModelShape:
     intermediate_size: int
     vocabulary: int
     image_tokens: int
-    """Tokens one picture of ordinary size becomes in the language model."""
+    """Tokens that the largest picture becomes in the language model."""
+    mean_image_tokens: float
+    """The same of an average picture."""
+    mean_vision_tokens: float
+    """Tokens that the vision tower computes for an average picture, before it or what follows it joins them."""
+    attention_kept: int
+    """Numbers a token that the attention of one layer keeps for the backward pass."""
     adapted_weights: tuple[tuple[int, int], ...]
     """``(in, out)`` of every weight of one layer that the family's LoRA targets adapt."""
 
@@ -125,8 +137,23 @@ class ModelFamily(ABC):
         """
 
     @abstractmethod
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
-        """Sizes from the contents of ``config.json``."""
+    def shape(
+        self,
+        config: Mapping[str, Any],
+        frames: FrameSizes = ORDINARY_FRAMES,
+        pictures: Mapping[str, Any] = NO_SETTINGS,
+    ) -> ModelShape:
+        """Sizes from the contents of ``config.json``.
+
+        Args:
+            config: those contents.
+            frames: sizes of frames to count picture tokens for, where an architecture's hang on them.
+            pictures: what :meth:`picture_settings` returned.
+        """
+
+    def picture_settings(self, base_model: str, revision: str | None = None) -> Mapping[str, Any]:
+        """What a base model's picture processor is set to, if the number of picture tokens hangs on it."""
+        return NO_SETTINGS
 
     def image_token_id(self, processor: Any, config: Any) -> int:
         """The id that stands for picture tokens in ``input_ids``."""

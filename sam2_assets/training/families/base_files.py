@@ -13,6 +13,8 @@ from typing import Any
 from sam2_assets.errors import TrainingError
 
 CONFIG_FILE = "config.json"
+_PROCESSOR_FILE = "processor_config.json"
+_PICTURES_FILE = "preprocessor_config.json"
 _ANSWER_S = 5.0
 _SERVER_ERROR = 500
 
@@ -55,6 +57,43 @@ def config_path(base_model: str, revision: str | None = None) -> Path:
             remedy="Check the path, or give a hub's model id such as llava-hf/llava-1.5-7b-hf.",
         )
     return _download_config(base_model, revision)
+
+
+def read_picture_settings(base_model: str, revision: str | None = None) -> Mapping[str, Any]:
+    """What the picture processor of a base model is set to; empty where there is no file of its own to be had.
+
+    transformers 5 keeps it within ``processor_config.json``, published models mostly in ``preprocessor_config.json``.
+
+    Raises:
+        TrainingError: ``base_model_unreadable`` if a file is no JSON object.
+    """
+    if (file := _optional(_PROCESSOR_FILE, base_model, revision)) is not None:
+        settings = read_json(file, base_model).get("image_processor")
+        if isinstance(settings, Mapping):
+            return settings
+    file = _optional(_PICTURES_FILE, base_model, revision)
+    return {} if file is None else read_json(file, base_model)
+
+
+def _optional(name: str, base_model: str, revision: str | None) -> Path | None:
+    """Where a file of a base model lies on this machine, if it has one; ``config.json`` was found before."""
+    folder = Path(base_model).expanduser()
+    if folder.is_dir():
+        return folder / name if (folder / name).is_file() else None
+    import httpx2
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineModeIsEnabled
+
+    # Of the commit that config.json was read from.
+    commit = config_path(base_model, revision).parent.name
+    cached = try_to_load_from_cache(base_model, name, revision=commit)
+    if cached is not None:  # or that there is none
+        return Path(cached) if isinstance(cached, str) else None
+    try:
+        with _hub_as_it_is():
+            return Path(hf_hub_download(base_model, name, revision=commit))
+    except (EntryNotFoundError, HfHubHTTPError, OfflineModeIsEnabled, httpx2.TransportError):
+        return None
 
 
 def _looks_like_path(base_model: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam2_assets.training.families.base import ModelShape, PublishedModel
+from sam2_assets.training.families.base import NO_SETTINGS, ORDINARY_FRAMES, FrameSizes, ModelShape, PublishedModel
 from sam2_assets.training.families.base_files import text_settings
 from sam2_assets.training.families.llava import Llava, llama_decoder
 from sam2_assets.training.families.prompting import only_token, plain_question
@@ -67,10 +67,16 @@ class DemoAssembly(Llava):
         """``<|im_end|>``."""
         return only_token(processor, "<|im_end|>")
 
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
+    def shape(
+        self,
+        config: Mapping[str, Any],
+        frames: FrameSizes = ORDINARY_FRAMES,
+        pictures: Mapping[str, Any] = NO_SETTINGS,
+    ) -> ModelShape:
         """Sizes from ``config.json``; the vision tower has one size only."""
         decoder = llama_decoder(text_settings(config), tied_at_top=bool(config.get("tie_word_embeddings", False)))
         vision = config["vision_config"]
+        patches = (int(vision["image_size"]) // int(vision["patch_size"])) ** 2
         return ModelShape(
             language_parameters=decoder.parameters,
             vision_parameters=_VISION_PARAMETERS,
@@ -81,6 +87,9 @@ class DemoAssembly(Llava):
             hidden_size=decoder.hidden,
             intermediate_size=decoder.intermediate,
             vocabulary=decoder.vocabulary,
-            image_tokens=(int(vision["image_size"]) // int(vision["patch_size"])) ** 2,
+            image_tokens=patches,
+            mean_image_tokens=float(patches),
+            mean_vision_tokens=float(patches),
+            attention_kept=decoder.attention_kept,
             adapted_weights=decoder.attention_weights,
         )

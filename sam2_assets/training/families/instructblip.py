@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam2_assets.coordinates import Convention
 from sam2_assets.errors import TrainingError
-from sam2_assets.training.families.base import ModelFamily, ModelShape, PublishedModel
+from sam2_assets.training.families.base import (
+    NO_SETTINGS,
+    ORDINARY_FRAMES,
+    FrameSizes,
+    ModelFamily,
+    ModelShape,
+    PublishedModel,
+)
 from sam2_assets.training.families.base_files import read_config, reading, text_settings
 from sam2_assets.training.families.llava import llama_decoder
 from sam2_assets.training.families.prompting import only_token, plain_question
@@ -120,7 +127,12 @@ class InstructBlip(ModelFamily):
         )
         return {**batch, "qformer_input_ids": read["input_ids"], "qformer_attention_mask": read["attention_mask"]}
 
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
+    def shape(
+        self,
+        config: Mapping[str, Any],
+        frames: FrameSizes = ORDINARY_FRAMES,
+        pictures: Mapping[str, Any] = NO_SETTINGS,
+    ) -> ModelShape:
         """Sizes from ``config.json``; absent numbers are transformers' defaults. The Q-Former counts as vision.
 
         Raises:
@@ -150,16 +162,23 @@ class InstructBlip(ModelFamily):
             intermediate_size=decoder.intermediate,
             vocabulary=decoder.vocabulary,
             image_tokens=queries,
+            mean_image_tokens=float(queries),
+            mean_vision_tokens=float(_positions(vision)),
+            attention_kept=decoder.attention_kept,
             adapted_weights=decoder.attention_weights + decoder.mlp_weights,
         )
 
 
 def _vision_parameters(vision: Mapping[str, Any]) -> int:
     width, patch = int(vision.get("hidden_size", 1408)), int(vision.get("patch_size", 14))
-    positions = (int(vision.get("image_size", 224)) // patch) ** 2 + 1
     block = transformer_block_parameters(width, int(vision.get("intermediate_size", 6144)))
-    embeddings = width + 3 * patch**2 * width + width + positions * width
+    embeddings = width + 3 * patch**2 * width + width + _positions(vision) * width
     return embeddings + int(vision.get("num_hidden_layers", 39)) * block + 2 * width
+
+
+def _positions(vision: Mapping[str, Any]) -> int:
+    """Patches of a picture, and one for the class."""
+    return (int(vision.get("image_size", 224)) // int(vision.get("patch_size", 14))) ** 2 + 1
 
 
 def _qformer_parameters(qformer: Mapping[str, Any], vision_width: int) -> int:

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam2_assets.coordinates import Convention
-from sam2_assets.training.families.base import ModelFamily, ModelShape, PublishedModel
+from sam2_assets.training.families.base import (
+    NO_SETTINGS,
+    ORDINARY_FRAMES,
+    FrameSizes,
+    ModelFamily,
+    ModelShape,
+    PublishedModel,
+)
 from sam2_assets.training.families.base_files import read_config, reading, text_settings
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import (
@@ -129,12 +136,18 @@ class Llava(ModelFamily):
         )
         return dict(batch)
 
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
+    def shape(
+        self,
+        config: Mapping[str, Any],
+        frames: FrameSizes = ORDINARY_FRAMES,
+        pictures: Mapping[str, Any] = NO_SETTINGS,
+    ) -> ModelShape:
         """Sizes from ``config.json``; absent numbers are the defaults of transformers' Llama and CLIP ViT-L."""
         decoder = llama_decoder(text_settings(config), tied_at_top=bool(config.get("tie_word_embeddings", False)))
         vision = config.get("vision_config") or {}
         width, patch = int(vision.get("hidden_size", 1024)), int(vision.get("patch_size", 14))
         image_size = int(vision.get("image_size", 336))
+        patches = (image_size // patch) ** 2
         return ModelShape(
             language_parameters=decoder.parameters,
             vision_parameters=clip_vision_parameters(
@@ -149,7 +162,10 @@ class Llava(ModelFamily):
             hidden_size=decoder.hidden,
             intermediate_size=decoder.intermediate,
             vocabulary=decoder.vocabulary,
-            image_tokens=(image_size // patch) ** 2,
+            image_tokens=patches,
+            mean_image_tokens=float(patches),
+            mean_vision_tokens=float(patches + self.class_tokens),
+            attention_kept=decoder.attention_kept,
             adapted_weights=decoder.attention_weights + decoder.mlp_weights,
         )
 

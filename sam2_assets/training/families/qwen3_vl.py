@@ -58,6 +58,7 @@ class Qwen3VL(QwenVL):
     views: ClassVar[tuple[str, ...]] = ("messages", "grounding")
     system: ClassVar[str | None] = None
     patch: ClassVar[int] = 16
+    pixel_limits: ClassVar[tuple[int, int]] = (65_536, 16_777_216)
 
     def processor_class(self) -> Any:
         """Qwen3-VL's."""

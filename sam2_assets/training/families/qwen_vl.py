@@ -6,18 +6,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam2_assets.coordinates import Convention
+from sam2_assets.coordinates import Convention, qwen_picture_size
 from sam2_assets.errors import TrainingError
-from sam2_assets.training.families.base import ModelFamily, ModelShape
-from sam2_assets.training.families.base_files import read_config, reading, text_settings
+from sam2_assets.training.families.base import NO_SETTINGS, ORDINARY_FRAMES, FrameSizes, ModelFamily, ModelShape
+from sam2_assets.training.families.base_files import read_config, read_picture_settings, reading, text_settings
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import DecoderSizes, two_layer_projector_parameters
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
-
-_ORDINARY_FRAME = (1280, 720)
 
 
 class QwenVL(ModelFamily):
@@ -29,6 +27,8 @@ class QwenVL(ModelFamily):
     """The system message that the published chat template puts before every conversation."""
     patch: ClassVar[int] = 14
     """Side of a patch in pixels; four patches become one token."""
+    pixel_limits: ClassVar[tuple[int, int]] = (3136, 12_845_056)
+    """Fewest and most pixels of a picture after resizing, in the published processors."""
 
     @abstractmethod
     def processor_class(self) -> Any:
@@ -137,12 +137,27 @@ class QwenVL(ModelFamily):
         )
         return dict(batch)
 
-    def shape(self, config: Mapping[str, Any]) -> ModelShape:
-        """Sizes from ``config.json``, for a frame of 1280 x 720; absent numbers are those of a published model."""
+    def picture_settings(self, base_model: str, revision: str | None = None) -> Mapping[str, Any]:
+        """The picture processor's own file: people lower its pixel limits to save memory.
+
+        Raises:
+            TrainingError: ``base_model_unreadable`` if it is no JSON object.
+        """
+        return read_picture_settings(base_model, revision)
+
+    def shape(
+        self,
+        config: Mapping[str, Any],
+        frames: FrameSizes = ORDINARY_FRAMES,
+        pictures: Mapping[str, Any] = NO_SETTINGS,
+    ) -> ModelShape:
+        """Sizes from ``config.json``; absent numbers are those of a published model."""
         decoder = self.decoder(config)
         vision = config.get("vision_config") or {}
         tower, merger = self.vision(vision, decoder)
-        cell = int(vision.get("patch_size", self.patch)) * int(vision.get("spatial_merge_size", 2))
+        merged = int(vision.get("spatial_merge_size", 2))
+        tokens = self._picture_tokens(frames, int(vision.get("patch_size", self.patch)) * merged, pictures)
+        mean = sum(count * samples for count, samples in tokens.items()) / sum(tokens.values())
         return ModelShape(
             language_parameters=decoder.parameters,
             vision_parameters=tower,
@@ -151,9 +166,28 @@ class QwenVL(ModelFamily):
             hidden_size=decoder.hidden,
             intermediate_size=decoder.intermediate,
             vocabulary=decoder.vocabulary,
-            image_tokens=round(_ORDINARY_FRAME[0] / cell) * round(_ORDINARY_FRAME[1] / cell),
+            image_tokens=max(tokens),
+            mean_image_tokens=mean,
+            mean_vision_tokens=mean * merged**2,
+            attention_kept=decoder.attention_kept,
             adapted_weights=decoder.attention_weights + decoder.mlp_weights,
         )
+
+    def _picture_tokens(self, frames: FrameSizes, cell: int, pictures: Mapping[str, Any]) -> dict[int, int]:
+        """Tokens of a picture to the number of samples; ``cell`` is the side of a token in pixels."""
+        sides = pictures.get("size") or {}
+        least, most = self.pixel_limits
+        found: dict[int, int] = {}
+        for frame, samples in frames.items():
+            width, height = qwen_picture_size(
+                frame,
+                factor=cell,
+                least_pixels=int(pictures.get("min_pixels") or sides.get("shortest_edge") or least),
+                most_pixels=int(pictures.get("max_pixels") or sides.get("longest_edge") or most),
+            )
+            tokens = (width // cell) * (height // cell)
+            found[tokens] = found.get(tokens, 0) + samples
+        return found
 
 
 def qwen2_decoder(config: Mapping[str, Any]) -> DecoderSizes:

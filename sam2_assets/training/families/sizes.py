@@ -28,6 +28,14 @@ class DecoderSizes:
         return (self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden)
 
     @property
+    def attention_kept(self) -> int:
+        """Numbers a token that attention keeps for the backward pass: rotated q and k, v, its output, and what norms
+        of q and k took.
+        """
+        queries, keys = self.heads * self.head_width, self.key_value_heads * self.head_width
+        return 2 * queries + 2 * keys + (queries + keys if self.head_norms else 0)
+
+    @property
     def mlp_weights(self) -> tuple[tuple[int, int], ...]:
         """``(in, out)`` of gate, up and down of one layer."""
         return (self.hidden, self.intermediate), (self.hidden, self.intermediate), (self.intermediate, self.hidden)

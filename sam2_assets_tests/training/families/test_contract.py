@@ -76,10 +76,12 @@ def test_there_are_as_many_picture_tokens_as_features(base: Path, shape: tuple[i
         assert inputs["image_grid_thw"][0].tolist() == [1, resized[1] // 14, resized[0] // 14]
     else:
         assert resized is None
+    stated = family.shape(config, {shape: 1}, family.picture_settings(str(base)))
+    expected = stated.image_tokens
+    assert stated.mean_image_tokens == expected
     if "image_grid_thw" in inputs:
-        expected = int(inputs["image_grid_thw"][0].prod()) // 4
-    else:
-        expected = family.shape(config).image_tokens
+        patches = int(inputs["image_grid_thw"][0].prod())
+        assert (patches // 4, patches) == (expected, stated.mean_vision_tokens)
     image_token = int(config.get("image_token_id", config.get("image_token_index", -1)))
     assert int((inputs["input_ids"] == image_token).sum()) == expected
 
@@ -195,6 +197,26 @@ def test_stated_sizes_equal_the_loaded_model(base: Path) -> None:
     assert shape.language_parameters == total - shape.vision_parameters - shape.projector_parameters
     assert not any(weight.requires_grad for weight in model.parameters())
     assert not model.training
+
+
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
+def test_picture_tokens_follow_frames_and_the_processor_s_limits(name: str) -> None:
+    family = FAMILIES[name]
+    cell = 32 if name == "qwen3_vl" else 28
+    large, small = (round(1920 / cell) * round(1080 / cell), round(640 / cell) * round(360 / cell))
+    mixed = family.shape({}, {(1920, 1080): 1, (640, 360): 3})
+    assert mixed.image_tokens == large
+    assert mixed.mean_image_tokens == (large + 3 * small) / 4
+    assert mixed.mean_vision_tokens == 4 * mixed.mean_image_tokens
+    for settings in ({"max_pixels": 200_704}, {"size": {"shortest_edge": 3136, "longest_edge": 200_704}}):
+        limited = family.shape({}, {(1920, 1080): 1}, settings)
+        assert 0.8 * 200_704 < limited.image_tokens * cell**2 <= 200_704
+
+
+@pytest.mark.parametrize("name", ["llava", "instructblip"])
+def test_picture_tokens_are_the_same_for_every_frame(name: str) -> None:
+    family = FAMILIES[name]
+    assert family.shape({}, {(1920, 1080): 1, (64, 36): 3}) == family.shape({})
 
 
 def test_llava_of_the_hub_has_576_picture_tokens() -> None:
