@@ -23,6 +23,7 @@ from sam2_assets.training.families import family_by_name
 from sam2_assets.training.identity import identify
 from sam2_assets.training.inventory import splits_sha256
 from sam2_assets.training.measures import Answer
+from sam2_assets.training.memory import is_out_of_memory, of_other_programs
 from sam2_assets.training.plan import Plan
 
 SCORES_FILE = "scores.json"
@@ -44,10 +45,30 @@ def evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
         The contents of ``scores.json``.
 
     Raises:
-        TrainingError: ``plan_missing``, ``plan_invalid``, ``base_model_changed``, ``splits_changed``, or what loading
-            the models raises.
+        TrainingError: ``plan_missing``, ``plan_invalid``, ``base_model_changed``, ``splits_changed``,
+            ``out_of_memory``, or what loading the models raises.
         DatasetError: ``no_test_samples``, ``no_training_samples``, or what reading the data raises.
     """
+    try:
+        return _evaluate(job, progress)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _out_of_memory(error, job.settings.batch_size) from error
+
+
+def _out_of_memory(error: BaseException, batch_size: int) -> TrainingError:
+    smaller = f"Set it to {batch_size // 2}" if batch_size > 1 else "Take a card with more memory"
+    return TrainingError(
+        "out_of_memory",
+        f"the memory is full while the models answer ({str(error).splitlines()[0]}){of_other_programs()}",
+        field="evaluation.batch_size",
+        value=batch_size,
+        remedy=f"{smaller}; then evaluate again. The trained adapter is kept.",
+    )
+
+
+def _evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
     plan = Plan.read(job.plan)
     _check_inputs(plan, job)
     config, settings = plan.config, job.settings

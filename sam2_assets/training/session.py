@@ -81,6 +81,15 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
         DatasetError: about splits or datasets.
         Interrupted: the process was asked to end; a checkpoint was written if a step had been made.
     """
+    try:
+        _train(plan, job, out, reporter, stop)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(error, plan, peak_memory_gib()) from error
+
+
+def _train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: StopRequest) -> None:
     started = time.perf_counter()
     config, family = plan.config, family_by_name(plan.base.family)
     seed_everything(config.seed)
@@ -118,10 +127,6 @@ def train(plan: Plan, job: TrainingJob, out: Path, reporter: Reporter, stop: Sto
         prepared = time.perf_counter() - started
         stop.immediate = False
         complete = trainer.run(resume)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise out_of_memory(error, plan, peak_memory_gib()) from error
     finally:
         stop.immediate = True
     if not complete:

@@ -7,6 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from sam2_assets.errors import TrainingError
 from sam2_assets.evaluation import read_predictions
 from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.evaluation.samples import spread_over_tasks
@@ -67,6 +70,21 @@ def test_the_same_job_gives_the_same_bytes(line: Line, tmp_path: Path) -> None:
         for folder in (line.evaluation, tmp_path / "again")
     )
     assert one == two
+
+
+def test_full_memory_says_what_to_set(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from sam2_assets.evaluation.evaluate import evaluate
+
+    job = EvaluationJob.read(evaluation_job(line, tmp_path / "full"))
+    # The allocator's own refusal while the first question is asked.
+    monkeypatch.setattr("sam2_assets.evaluation.evaluate.ask", lambda *_, **__: torch.empty(2**52))
+    with pytest.raises(TrainingError) as caught:
+        evaluate(job, lambda *_: None)
+    assert (caught.value.code, caught.value.field) == ("out_of_memory", "evaluation.batch_size")
+    assert str(job.settings.batch_size // 2) in str(caught.value.remedy)
+    assert not (tmp_path / "full").exists()
 
 
 def test_a_cap_keeps_every_task_and_says_what_was_left_out(line: Line) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sam2_assets.coordinates import qwen_picture_size
 from sam2_assets.errors import DatasetError, TrainingError
 from sam2_assets.training import Plan, TrainingConfig, make_plan, needs_approval
 from sam2_assets_tests.training.workshop import Data, build_data, one_object_shots, small_config
@@ -37,6 +38,33 @@ def test_counts_are_those_of_the_splits(data: Data, tiny_llava: Path) -> None:
     assert (plan.data.train_samples, plan.data.val_samples) == (16, 2)
     assert _plan(data, tiny_llava, tasks=["detect"]).data.train_samples == 8
     assert _plan(data, tiny_llava, max_samples=5).data.train_samples == 5
+
+
+def test_pictures_are_counted_by_the_frames_of_the_data_and_the_processor_s_limits(
+    data: Data, tiny_qwen2_5_vl: Path, tmp_path: Path
+) -> None:
+    plan = _plan(data, tiny_qwen2_5_vl)
+    ((size, samples),) = plan.data.frame_sizes.items()
+    assert samples == 18  # of train and val
+    width, height = (int(side) for side in size.split("x"))
+    made = qwen_picture_size((width, height), least_pixels=784, most_pixels=7056)  # as the tiny processor is set
+    assert plan.estimate.sample_tokens == made[0] * made[1] // 28**2 + plan.data.text_tokens
+    # The same model, with smaller pictures in its processor's file.
+    base = shutil.copytree(tiny_qwen2_5_vl, tmp_path / "base")
+    settings = json.loads((base / "processor_config.json").read_text())
+    settings["image_processor"]["size"]["longest_edge"] = 784
+    (base / "processor_config.json").write_text(json.dumps(settings))
+    assert _plan(data, base).estimate.sample_tokens == 1 + plan.data.text_tokens
+    # As published models have it.
+    (base / "processor_config.json").unlink()
+    (base / "preprocessor_config.json").write_text('{"max_pixels": 784, "min_pixels": 784}')
+    assert _plan(data, base).estimate.sample_tokens == 1 + plan.data.text_tokens
+
+
+def test_a_plan_that_does_not_tell_the_frames_is_still_one(data: Data, tiny_llava: Path) -> None:
+    content = json.loads(_plan(data, tiny_llava).to_json())
+    del content["data"]["frame_sizes"]
+    assert Plan.from_json(json.dumps(content)).data.frames_by_size == {(1280, 720): 1}
 
 
 @pytest.mark.parametrize(
