@@ -53,7 +53,7 @@ def lease(work: Path, plan_hash: str, holder: str) -> Iterator[Lease]:
             other = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another run"
             raise GateError(
                 "work_in_use",
-                f"{other} is working on this plan",
+                f"{other} is working in this folder",
                 file=str(folder),
                 remedy="Wait for it or cancel it; then run again, which resumes from its last checkpoint.",
             ) from error

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +48,10 @@ from sam2_assets.training.job_file import JobFile
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
 from sam2_assets.training.progress import ENDED_BADLY
 from sam2_assets.training.sealed import copy_sealed, damage, sealing
+from sam2_assets.workarea import Lease, lease
 
 _EXIT_GATE = 3
+_WORK = "work"
 
 
 class RunExport(BaseModel):
@@ -75,6 +79,7 @@ class PreparedRun:
     datasets: dict[str, Path]
     imports: dict[str, Path]
     out: Path
+    held: Lease
 
 
 def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
@@ -111,9 +116,19 @@ def read_run_file(path: Path) -> tuple[list[RunExport], Path, Settings]:
     return exports, (base / parsed.out).resolve(), settings
 
 
-def _prepare(path: Path) -> PreparedRun:
+@contextmanager
+def _prepared(path: Path, command: str) -> Iterator[PreparedRun]:
+    """The run of a run file, alone in its ``out``: a second one would put its plan under a training that goes on.
+
+    Raises:
+        GateError: ``work_in_use``, or a gate is closed.
+    """
     exports, out, settings = read_run_file(path)
-    out.mkdir(parents=True, exist_ok=True)
+    with lease(out, _WORK, f"sam2-assets {command} (process {os.getpid()})") as held:
+        yield _prepare(path, exports, out, settings, held)
+
+
+def _prepare(path: Path, exports: list[RunExport], out: Path, settings: Settings, held: Lease) -> PreparedRun:
     sources, datasets, imports = [], {}, {}
     for number, export in enumerate(exports, 1):
         print(f"[{number}/{len(exports)}] {export.archive.name}", flush=True)
@@ -140,7 +155,7 @@ def _prepare(path: Path) -> PreparedRun:
         if not gate.passed:
             less = f" Or ask for less: {', '.join(gate.settings)}." if gate.settings else ""
             raise GateError("gate_failed", gate.message, file=str(splits), remedy=f"{gate.remedy}{less}")
-    return PreparedRun(settings, splits, datasets, imports, out)
+    return PreparedRun(settings, splits, datasets, imports, out, held)
 
 
 def _appearance(raw: Path) -> dict[str, str]:
@@ -224,16 +239,20 @@ def _make_plan(run: PreparedRun) -> Plan:
 
 def plan(path: Path) -> int:
     """Prepare the data of a run file and print its plan; exit code 3 where a check of the plan fails."""
-    with kept("the exports that were read are kept; the same command goes on"):
-        return 0 if _make_plan(_prepare(path)).passed else _EXIT_GATE
+    with kept("the exports that were read are kept; the same command goes on"), _prepared(path, "plan") as run:
+        return 0 if _make_plan(run).passed else _EXIT_GATE
 
 
-def _child(job: JobFile, out: Path) -> None:
+def _child(job: JobFile, run: PreparedRun) -> None:
     """Run a child to its end, saying its reports; where it fails it says why, and its exit code becomes ours."""
-    file = out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
+    file = run.out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
     job.write(file)
     with subprocess.Popen(
-        [sys.executable, "-m", job.CHILD, str(file)], stdout=subprocess.PIPE, encoding="utf-8"
+        [sys.executable, "-m", job.CHILD, str(file)],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        # A child that outlives us still writes there: it keeps the next run out.
+        pass_fds=[run.held.descriptor],
     ) as child:
         assert child.stdout is not None
         try:
@@ -267,19 +286,17 @@ def train(path: Path) -> int:
         SystemExit: with the exit code of the child that failed.
         StoppedError: Ctrl-C.
     """
-    with kept("what was finished is kept; the same command goes on, a training from its last checkpoint"):
-        return _train(path)
+    words = "what was finished is kept; the same command goes on, a training from its last checkpoint"
+    with kept(words), _prepared(path, "train") as run:
+        return _train(run)
 
 
-def _train(path: Path) -> int:
-    run = _prepare(path)
+def _train(run: PreparedRun) -> int:
     made = _make_plan(run)
     if not made.passed:
         return _EXIT_GATE
-    work, draft = run.out / "work" / made.plan_hash, _fresh(run.out / ".draft-adapter")
-    _child(
-        TrainingJob(plan=run.out / PLAN_FILE, splits=run.splits, datasets=run.datasets, work=work, out=draft), run.out
-    )
+    work, draft = run.out / _WORK / made.plan_hash, _fresh(run.out / ".draft-adapter")
+    _child(TrainingJob(plan=run.out / PLAN_FILE, splits=run.splits, datasets=run.datasets, work=work, out=draft), run)
     trained = _put_in_place(draft, run.out / "adapter")
     measured = _measure(run, made, trained, work / "evaluation")
     draft = _fresh(run.out / ".draft-model")
@@ -320,7 +337,7 @@ def _measure(run: PreparedRun, made: Plan, adapter: Path, kept: Path) -> Path:
                 out=draft,
                 settings=settings,
             )
-            _child(job, run.out)
+            _child(job, run)
     measured = _fresh(run.out / "evaluation")
     copy_sealed(kept, measured)
     return measured

@@ -450,11 +450,11 @@ class Rhythm(TrainerCallback):
         """End a run whose loss climbs instead of falling."""
         found = divergence(state.log_history)
         if found is not None:
-            start, now = found
+            fell = f", fell to {found.lowest:.3g}" if found.lowest < found.first else ""
             raise TrainingError(
                 "loss_diverged",
-                f"the training has diverged: its loss was {start:.3g} at first and is {now:.3g} at step "
-                f"{state.global_step}",
+                f"the training has diverged: its loss was {found.first:.3g} at first{fell} and is {found.last:.3g} at "
+                f"step {state.global_step}",
                 field="optimizer.learning_rate",
                 value=self._trainer._config.optimizer.learning_rate,
                 remedy="Lower it by a factor of 3 to 10, or raise optimizer.warmup_ratio.",

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sam2_assets.errors import TrainingError
+
 SEAL = "complete.json"
 _DRAFT = ".writing-"
 
@@ -68,12 +70,31 @@ def _seal(draft: Path, belongs_to: str) -> None:
 
 
 def damage(folder: Path, belongs_to: str) -> str | None:
-    """Why a folder cannot be used, in one clause; ``None`` if it is complete, undamaged and of ``belongs_to``."""
+    """Why a folder cannot be used, in one clause; ``None`` if it is complete, undamaged and of ``belongs_to``.
+
+    Raises:
+        TrainingError: ``unreadable``: the system does not let this process read it now. Whether it is damaged cannot be
+            known; who took it for damaged would write over it, or delete it.
+    """
+    try:
+        return _damage(folder, belongs_to)
+    except OSError as error:
+        raise TrainingError(
+            "unreadable",
+            f"cannot be read now ({error.strerror})",
+            file=str(error.filename or folder),
+            remedy=f"Let this process read it, or mend the disk, then run again; or delete {folder} to do without it.",
+        ) from error
+
+
+def _damage(folder: Path, belongs_to: str) -> str | None:
     try:
         seal = json.loads((folder / SEAL).read_text(encoding="utf-8"))
         stated, owner = seal["files"], seal["belongs_to"]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError):
         return "it was not written to its end"
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        return f"{SEAL} is damaged"
     if owner != belongs_to:
         return "it belongs to another plan"
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}

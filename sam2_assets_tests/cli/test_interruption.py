@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sam2_assets.cli import local_run
+from sam2_assets.errors import GateError
 from sam2_assets.inbox import partition_key
 from sam2_assets.sample import SampleVideo
+from sam2_assets.workarea import LOCK, lease
 from sam2_assets_tests.conftest import Home
 
 pytestmark = pytest.mark.xdist_group("trained")
 PATIENCE_S = 300.0
 
 
-def interrupted(*arguments: object, at: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[str, str]:
+def interrupted(
+    *arguments: object,
+    at: str,
+    cwd: Path,
+    environment: dict[str, str] | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> tuple[str, str]:
     """Stdout and the one line of stderr of a command that gets Ctrl-C, with all its children, once it says ``at``."""
     process = subprocess.Popen(
         [sys.executable, "-m", "sam2_assets", *map(str, arguments)],
@@ -37,6 +48,7 @@ def interrupted(*arguments: object, at: str, cwd: Path, environment: dict[str, s
             said += line
             if at in line:
                 break
+        before()
         os.killpg(process.pid, signal.SIGINT)
         rest, errors = process.communicate(timeout=PATIENCE_S)
     finally:
@@ -88,7 +100,26 @@ def test_a_training_without_dagster_keeps_its_checkpoint(
     video = sample_videos[0]
     values |= {"exports": [{"archive": str(video.export), "video": str(video.source)}], "out": "made"}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
-    _, line = interrupted("train", "run.yaml", at="training: step ", cwd=tmp_path)
+
+    def another_run_is_refused() -> None:
+        with pytest.raises(GateError, match=r"sam2-assets train \(process \d+\) is working in this folder"):
+            local_run.plan(tmp_path / "run.yaml")
+        # The command and its child: whichever of them ends last lets the next run in.
+        assert len(_processes_with(tmp_path / "made" / "work" / LOCK)) == 2
+
+    _, line = interrupted("train", "run.yaml", at="training: step ", cwd=tmp_path, before=another_run_is_refused)
     assert "the same command goes on" in line
     (checkpoint,) = (tmp_path / "made" / "work").glob("*/checkpoints/checkpoint-*")
     assert int(checkpoint.name.split("-")[1]) < 5000
+    with lease(tmp_path / "made", "work", "the next run"):
+        pass
+
+
+def _processes_with(file: Path) -> set[str]:
+    """Those that have a file open."""
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it was closed, or its process has ended
+            if descriptor.readlink() == file:
+                found.add(descriptor.parts[2])
+    return found

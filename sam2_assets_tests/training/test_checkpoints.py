@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sam2_assets.errors import TrainingError
 from sam2_assets.training.checkpoints import Checkpoints
 
 
@@ -59,6 +60,22 @@ def test_a_damaged_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> No
     newest, _ = checkpoints.newest()
     assert newest is not None
     assert (newest.folder / "weights").read_text() == "5"
+
+
+def test_a_checkpoint_that_cannot_be_read_now_stops_the_run_and_stays(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "c", "plan", keep=9)
+    _save(checkpoints, 5, 10)
+    seal = tmp_path / "c/checkpoint-10/complete.json"
+    content = seal.read_bytes()
+    seal.unlink()
+    seal.symlink_to("/proc/self/mem")  # to read its beginning is an input/output error
+    with pytest.raises(TrainingError, match="checkpoint-10: cannot be read now"):
+        checkpoints.newest()
+    seal.unlink()
+    seal.write_bytes(content)
+    newest, passed_over = checkpoints.newest()
+    assert newest is not None
+    assert (newest.step, passed_over) == (10, [])
 
 
 @pytest.mark.parametrize(

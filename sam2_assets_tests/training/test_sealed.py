@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam2_assets.errors import TrainingError
 from sam2_assets.training.sealed import SEAL, copy_sealed, damage, sealing
 
 
@@ -66,6 +67,17 @@ def test_any_changed_byte_missing_or_foreign_file_is_noticed(
 def test_a_folder_of_another_plan_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "result", {"weights": b"x"})
     assert damage(tmp_path / "result", "plan-b") == "it belongs to another plan"
+
+
+@pytest.mark.parametrize("name", ["weights", SEAL])
+def test_what_cannot_be_read_now_is_not_taken_for_damaged(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "checkpoint-1"
+    _write(folder, {"weights": b"x"})
+    (folder / name).unlink()
+    (folder / name).symlink_to("/proc/self/mem")  # to read its beginning is an input/output error
+    with pytest.raises(TrainingError, match="cannot be read now \\(Input/output error\\)") as caught:
+        damage(folder, "plan-a")
+    assert caught.value.code == "unreadable"
 
 
 def test_a_copy_has_the_files_without_the_seal(tmp_path: Path) -> None:
