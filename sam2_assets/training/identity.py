@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.families import family_by_name, family_of
-from sam2_assets.training.families.base_files import config_path
+from sam2_assets.training.families.base_files import (
+    config_path,
+    read_config,
+    require_every_part,
+    require_whole,
+    text_settings,
+)
 
 _WHOLE_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 _WEIGHTS = "*.safetensors"
@@ -37,9 +45,11 @@ def identify(base_model: str, revision: str | None = None, family: str | None = 
 
     Raises:
         TrainingError: ``base_model_missing``, ``base_model_unreachable``, ``base_model_unreadable``,
-            ``unsupported_architecture``, ``unknown_family``, or ``base_model_without_weights``.
+            ``unsupported_architecture``, ``unknown_family``, ``base_model_quantised``, ``base_model_without_weights``
+            or ``base_model_incomplete``.
     """
     known = family_by_name(family) if family else family_of(base_model, revision)
+    _refuse_quantised(read_config(base_model, revision), base_model)
     config = config_path(base_model, revision)
     folder = Path(base_model).expanduser()
     if folder.is_dir():
@@ -52,6 +62,20 @@ def identify(base_model: str, revision: str | None = None, family: str | None = 
     return BaseModelIdentity(name=base_model, commit=commit, family=known.name, fingerprint=fingerprint)
 
 
+def _refuse_quantised(config: Mapping[str, Any], base_model: str) -> None:
+    quantised = config.get("quantization_config") or text_settings(config).get("quantization_config")
+    if not quantised:
+        return
+    raise TrainingError(
+        "base_model_quantised",
+        "its weights are quantised, and only whole ones are trained",
+        file=base_model,
+        field="quantization_config.quant_method",
+        value=quantised.get("quant_method") if isinstance(quantised, Mapping) else quantised,
+        remedy="Take the model in bf16, fp16 or fp32 that it was made from; quantise after the adapter is merged.",
+    )
+
+
 def _of_folder(folder: Path) -> str:
     weights = sorted(folder.glob(_WEIGHTS))
     if not weights:
@@ -61,6 +85,7 @@ def _of_folder(folder: Path) -> str:
             file=str(folder),
             remedy="Save the model with save_pretrained(safe_serialization=True); pickled weights are not read.",
         )
+    require_every_part(folder)
     files = {path for pattern in _WHOLE_FILES for path in folder.glob(pattern)} | set(weights)
     entries: dict[str, str] = {}
     for path in sorted(files):
@@ -75,4 +100,6 @@ def _of_folder(folder: Path) -> str:
                 file=str(path),
                 remedy="Let it: chmod -R a+rX on the base model's folder.",
             ) from error
+        if path in weights:
+            require_whole(path)
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

@@ -209,6 +209,75 @@ def reading(base_model: str, what: str) -> Iterator[None]:
         raise _unreadable(base_model, what, str(error)) from error
 
 
+def load_weights(model_class: Any, base_model: str, revision: str | None, **how: Any) -> Any:
+    """A model of ``model_class`` with every one of its weights from the base model's safetensors.
+
+    transformers draws weights that no file has at random and only warns, with words that a child does not show: the
+    training would look as usual, and whoever loads the model again draws others.
+
+    Args:
+        model_class: of transformers.
+        base_model: a folder on this machine, or a model id of a hub.
+        revision: of a hub model.
+        how: what ``from_pretrained`` takes besides.
+
+    Raises:
+        TrainingError: ``base_model_unreadable`` or ``base_model_incomplete``.
+    """
+    with reading(base_model, "the model"):
+        model, found = model_class.from_pretrained(
+            base_model,
+            revision=revision,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **how,
+        )
+    # What else may be missing are buffers, which the architecture computes.
+    absent = sorted(set(found["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    if absent:
+        raise TrainingError(
+            "base_model_incomplete",
+            f"{len(absent)} of the model's weights are in none of its files, the first is {absent[0]}",
+            file=base_model,
+            remedy="Download the model again, or save it anew with save_pretrained: nothing is made up in their place.",
+        )
+    return model
+
+
+def require_every_part(folder: Path) -> None:
+    """Refuse a folder whose index names a file of weights that is not there, as where a download ended early.
+
+    Raises:
+        TrainingError: ``base_model_incomplete`` or ``base_model_unreadable``.
+    """
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        parts = read_json(index, str(folder)).get("weight_map")
+        named = {str(part) for part in parts.values()} if isinstance(parts, dict) else set()
+        if absent := sorted(part for part in named if not (folder / part).is_file()):
+            raise TrainingError(
+                "base_model_incomplete",
+                f"{index.name} names {len(named)} files, and {absent[0]} is not there",
+                file=str(folder),
+                remedy="Download the rest of the model.",
+            )
+
+
+def require_whole(weights: Path) -> None:
+    """Refuse a file of weights that is shorter than its header says, or has none; reads the header only.
+
+    Raises:
+        TrainingError: ``base_model_unreadable``.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="numpy"):
+            pass
+    except SafetensorError as error:
+        raise _unreadable(str(weights.parent), weights.name, str(error)) from error
+
+
 def text_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The language model's part of ``config.json``; older files keep it at the top level."""
     nested = config.get("text_config")

@@ -15,7 +15,7 @@ from sam2_assets.training.families.base import (
     ModelShape,
     PublishedModel,
 )
-from sam2_assets.training.families.base_files import read_config, reading, text_settings
+from sam2_assets.training.families.base_files import load_weights, read_config, reading, text_settings
 from sam2_assets.training.families.llava import llama_decoder
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import transformer_block_parameters
@@ -75,16 +75,14 @@ class InstructBlip(ModelFamily):
         differ from serving.
 
         Raises:
-            TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
+            TrainingError: ``base_model_missing``, ``base_model_unreachable``, ``base_model_unreadable`` or
+                ``base_model_incomplete``.
         """
         from torch.nn import Dropout
         from transformers import InstructBlipForConditionalGeneration
 
         read_config(base_model, revision)
-        with reading(base_model, "the model"):
-            model = InstructBlipForConditionalGeneration.from_pretrained(
-                base_model, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            )
+        model = load_weights(InstructBlipForConditionalGeneration, base_model, revision, dtype=dtype)
         for module in model.qformer.modules():
             if isinstance(module, Dropout):
                 module.p = 0.0

@@ -14,7 +14,7 @@ from sam2_assets.training.families.base import (
     ModelShape,
     PublishedModel,
 )
-from sam2_assets.training.families.base_files import read_config, reading, text_settings
+from sam2_assets.training.families.base_files import load_weights, read_config, reading, text_settings
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import (
     DecoderSizes,
@@ -95,20 +95,15 @@ class Llava(ModelFamily):
         """The model in evaluation mode, on the CPU, every parameter frozen.
 
         Raises:
-            TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
+            TrainingError: ``base_model_missing``, ``base_model_unreachable``, ``base_model_unreadable`` or
+                ``base_model_incomplete``.
         """
         from transformers import LlavaForConditionalGeneration
 
         read_config(base_model, revision)
-        with reading(base_model, "the model"):
-            model = LlavaForConditionalGeneration.from_pretrained(
-                base_model,
-                revision=revision,
-                dtype=dtype,
-                use_safetensors=True,
-                trust_remote_code=False,
-                attn_implementation=self.attention,
-            )
+        model = load_weights(
+            LlavaForConditionalGeneration, base_model, revision, dtype=dtype, attn_implementation=self.attention
+        )
         return self.frozen(model)
 
     def prompt(self, processor: Any, question: str) -> str:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sam2_assets.coordinates import Convention, qwen_picture_size
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.families.base import NO_SETTINGS, ORDINARY_FRAMES, FrameSizes, ModelFamily, ModelShape
-from sam2_assets.training.families.base_files import read_config, read_picture_settings, reading, text_settings
+from sam2_assets.training.families.base_files import (
+    load_weights,
+    read_config,
+    read_picture_settings,
+    reading,
+    text_settings,
+)
 from sam2_assets.training.families.prompting import only_token, plain_question
 from sam2_assets.training.families.sizes import DecoderSizes, two_layer_projector_parameters
 
@@ -67,14 +73,11 @@ class QwenVL(ModelFamily):
         """The model in evaluation mode, on the CPU, every parameter frozen.
 
         Raises:
-            TrainingError: ``base_model_missing``, ``base_model_unreachable`` or ``base_model_unreadable``.
+            TrainingError: ``base_model_missing``, ``base_model_unreachable``, ``base_model_unreadable`` or
+                ``base_model_incomplete``.
         """
         read_config(base_model, revision)
-        with reading(base_model, "the model"):
-            model = self.model_class().from_pretrained(
-                base_model, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            )
-        return self.frozen(model)
+        return self.frozen(load_weights(self.model_class(), base_model, revision, dtype=dtype))
 
     def frozen(self, model: Any) -> Any:
         """Also with a vision tower that does not keep a GPU waiting."""

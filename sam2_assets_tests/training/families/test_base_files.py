@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sam2_assets.errors import TrainingError
 from sam2_assets.training.families import ModelFamily, family_by_name, family_of
+from sam2_assets.training.identity import identify
 
 
 def _refused(base_model: str) -> TrainingError:
@@ -131,3 +133,51 @@ def test_importing_families_and_prediction_loads_no_torch() -> None:
         "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_weights_that_no_file_has_are_not_made_up(tiny_llava: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llava, folder)
+    weights = load_file(folder / "model.safetensors")
+    (gone,) = (name for name in weights if "layers.0.mlp.down_proj" in name and "language" in name)
+    del weights[gone]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"1 of the model's weights .*mlp\.down_proj") as caught:
+        _load(family_of(str(folder)), folder)
+    assert caught.value.code == "base_model_incomplete"
+
+
+@pytest.mark.parametrize("damage", ["a part is absent", "a part is cut", "a pointer in place of a part"])
+def test_half_a_download_is_refused_by_the_plan(tiny_llava: Path, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llava, folder)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    parts = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(weights)}
+    for part in set(parts.values()):
+        save_file({name: weights[name] for name in weights if parts[name] == part}, folder / part)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    whole = identify(str(folder))
+    second = folder / "model-00002-of-00002.safetensors"
+    content = second.read_bytes()
+    if damage == "a part is absent":
+        second.unlink()
+    else:
+        second.write_bytes(
+            content[:-100] if damage == "a part is cut" else b"version https://git-lfs.github.com/spec\n"
+        )
+    with pytest.raises(TrainingError, match=second.name) as caught:
+        identify(str(folder))
+    assert caught.value.code == ("base_model_incomplete" if "absent" in damage else "base_model_unreadable")
+    second.write_bytes(content)
+    assert identify(str(folder)) == whole
+
+
+def test_quantised_weights_are_refused_by_the_plan(tiny_llava: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_llava, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "gptq"}}))
+    with pytest.raises(TrainingError, match="quant_method = 'gptq'") as caught:
+        identify(str(folder))
+    assert caught.value.code == "base_model_quantised"
