@@ -40,11 +40,13 @@ def exchanged_sample(sample: SampledFrame) -> SampledFrame:
 def look_for_exchange(document: Document, samples: Sequence[SampledFrame]) -> dict[str, object] | None:
     """The figures, if the painted contours show that red and blue are exchanged; None if they do not.
 
-    Looks at few frames, in both scan orders, and only at contours whose colour would change.
+    Looks at few frames, in both scan orders, and at contours whose colour would change. The others must be there too:
+    an object that was taken out of the list by hand moves those behind it to other colours, among them blue for red.
     """
     as_written = {order: Agreement(0, 0) for order in Order}
     other = {order: Agreement(0, 0) for order in Order}
     chance = {order: Agreement(0, 0) for order in Order}
+    unmoved = {order: Agreement(0, 0) for order in Order}
     frames = []
     for sample in samples:
         if sample.picture is None or not any(_TELLS[: len(sample.lengths)]):
@@ -52,9 +54,11 @@ def look_for_exchange(document: Document, samples: Sequence[SampledFrame]) -> di
         frames.append(sample.record.frame_index)
         turned = exchanged(sample.picture)
         for order in Order:
-            masks = _telling(sample.masks(sample.orders(order), document.width, document.height))
+            whole = sample.masks(sample.orders(order), document.width, document.height)
+            masks = _telling(whole)
             as_written[order] += contour_agreement(sample.picture, masks)
             other[order] += contour_agreement(turned, masks)
+            unmoved[order] += contour_agreement(turned, _telling(whole, tells=False))
             if (other[order].share or 0.0) >= _EXCHANGED:
                 chance[order] += chance_agreement(turned, masks)
         if len(frames) == _FRAMES:
@@ -64,6 +68,9 @@ def look_for_exchange(document: Document, samples: Sequence[SampledFrame]) -> di
     explained = max((as_written[order].share or 0.0) for order in Order), chance[best].share or 0.0
     if share < _EXCHANGED or share - max(explained) < _MARGIN:
         return None
+    rest = unmoved[best].share
+    if rest is not None and rest < share / 2:
+        return None
     return {
         "contour_agreement": {"as written": round(explained[0], 4), "exchanged": round(share, 4)},
         "chance": round(explained[1], 4),
@@ -72,9 +79,9 @@ def look_for_exchange(document: Document, samples: Sequence[SampledFrame]) -> di
     }
 
 
-def _telling(masks: Sequence[Mask]) -> list[Mask]:
-    """The masks, those emptied whose contours would have the same colour."""
-    return [mask if _TELLS[k % len(_TELLS)] else np.zeros_like(mask) for k, mask in enumerate(masks)]
+def _telling(masks: Sequence[Mask], *, tells: bool = True) -> list[Mask]:
+    """The masks, those emptied whose contours would have the same colour; or the others emptied."""
+    return [mask if _TELLS[k % len(_TELLS)] is tells else np.zeros_like(mask) for k, mask in enumerate(masks)]
 
 
 def comparable(sample: SampledFrame) -> SampledFrame:

@@ -6,13 +6,13 @@ And whether their colours are the video's, as far as they can tell.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sam2_assets.exports.box_convention import BoxFit
 from sam2_assets.exports.colours import exchanged_sample, look_for_exchange
 from sam2_assets.exports.document import Document, Order
-from sam2_assets.exports.overlay import Agreement, Mask, chance_agreement, contour_agreement
+from sam2_assets.exports.overlay import Agreement, Mask, Stray, chance_agreement, contour_agreement, stray_lines
 from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.exports.scan_order import LEAST_CONTOUR, PAINTED, OrderVerdict, decide_order
@@ -27,6 +27,10 @@ _UNKNOWN: Final = "unknown"
 CHANNELS: Final = "channels"
 EXCHANGED: Final = "red and blue exchanged"
 """What is decided of ``CHANNELS``, if it is not as it should be."""
+PICTURES: Final = "pictures"
+OUTLINED_ELSEWHERE: Final = "outlined_elsewhere"
+"""In the evidence of ``PICTURES``: sampled frame -> share of its masks' contours that were painted, where contours were
+painted elsewhere instead."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _decide_pictures(
     for sample in samples:
         if sample.picture is not None:
             masks = sample.masks(sample.orders(unstated), document.width, document.height)
-            found[sample.record.frame_index] = _look_for_paint(sample.picture, masks)
+            found[sample.record.frame_index] = _look_for_paint(sample, sample.picture, masks)
     judged = [paint for paint in found.values() if paint.contour.pixels >= LEAST_CONTOUR]
     shares = [paint.contour.share for paint in judged if paint.contour.share is not None]
     certain = [paint.certain for paint in judged]
@@ -145,7 +149,19 @@ def _decide_pictures(
         certain = shares
     warnings = []
     choice = ImageOrigin.EXPORT_OVERLAY
-    if not shares:
+    elsewhere = {index: paint.stray for index, paint in found.items() if paint.stray is not None and paint.beside}
+    misplaced = {
+        str(index): round(stray.edges.share or 0.0, 4)
+        for index, stray in elsewhere.items()
+        if stray.edges.pixels >= LEAST_CONTOUR and (stray.edges.share or 0.0) < PAINTED
+    }
+    if elsewhere:
+        frames = ", ".join(map(str, elsewhere))
+        warnings.append(
+            f"overlay: in frames {frames}, outlines are painted where no mask has its edge, so all pictures are taken "
+            "as painted"
+        )
+    elif not shares:
         warnings.append("overlay: no contour to look for in any picture, so pictures are taken as painted")
     elif max(certain) < _CLEAN:
         choice = ImageOrigin.EXPORT_CLEAN
@@ -155,7 +171,9 @@ def _decide_pictures(
         "contour_agreement": {str(index): paint.figures() for index, paint in found.items()},
         "clean_below": _CLEAN,
     }
-    return choice, Decision("pictures", str(choice), evidence), warnings
+    if misplaced:
+        evidence[OUTLINED_ELSEWHERE] = misplaced
+    return choice, Decision(PICTURES, str(choice), evidence), warnings
 
 
 @dataclass(frozen=True)
@@ -166,11 +184,18 @@ class _Paint:
         contour: along the contours.
         chance: along the same contours, moved aside, where nothing was drawn.
         inside: along the half of them that lies on the objects.
+        stray: contours elsewhere; only looked for where those of the masks are not there.
     """
 
     contour: Agreement
     chance: Agreement | None = None
     inside: Agreement | None = None
+    stray: Stray | None = None
+
+    @property
+    def beside(self) -> bool:
+        """Whether contours were painted elsewhere than around the masks."""
+        return self.stray is not None and self.stray.beside >= LEAST_CONTOUR
 
     @property
     def certain(self) -> float:
@@ -197,11 +222,17 @@ class _Paint:
         for name, agreement in (("chance", self.chance), ("inside", self.inside)):
             if agreement is not None:
                 figures[name] = round(agreement.share or 0.0, 4)
+        if self.stray is not None and self.beside:
+            figures["pixels_beside"] = self.stray.beside
         return figures
 
 
-def _look_for_paint(picture: Pixels, masks: Sequence[Mask]) -> _Paint:
+def _look_for_paint(sample: SampledFrame, picture: Pixels, masks: Sequence[Mask]) -> _Paint:
     contour = contour_agreement(picture, masks)
-    if not _CLEAN <= (contour.share or 0.0) < _SURELY_PAINTED:
+    share = contour.share or 0.0
+    if share >= _SURELY_PAINTED:
         return _Paint(contour)
-    return _Paint(contour, chance_agreement(picture, masks), contour_agreement(picture, masks, inside=True))
+    paint = _Paint(contour)
+    if share >= _CLEAN:
+        paint = _Paint(contour, chance_agreement(picture, masks), contour_agreement(picture, masks, inside=True))
+    return paint if share >= PAINTED else replace(paint, stray=stray_lines(picture, sample.record, masks))

@@ -40,6 +40,8 @@ _LABEL_GAP: Final = 10
 _MARGIN: Final = 8
 # pixels: clear of a contour and what JPEG smears around it
 _ASIDE: Final = 12
+# pixels: wider than any contour; what such a square fits into is an area
+_AREA: Final = 5
 
 Mask = npt.NDArray[np.uint8]
 
@@ -97,6 +99,55 @@ def contour_agreement(
     telling &= tints < 2
     distance = np.abs(picture[telling] - expected[telling]).max(axis=1, initial=0)
     return Agreement(int((distance <= _TOLERANCE).sum()), int(telling.sum()))
+
+
+@dataclass(frozen=True)
+class Stray:
+    """Thin lines in exactly the exporter's colours, and how they lie to the masks.
+
+    Args:
+        beside: pixels of such lines where the exporter draws nothing around these masks. 0 on all real exports, up to
+            21 on the sample; 1 679 and more where masks were those of the next annotated frame, or of another video.
+        edges: the masks' contours, and how much of them has any of the colours: an object that was taken out of the
+            list leaves its contour behind, and moves the others to other colours.
+    """
+
+    beside: int
+    edges: Agreement
+
+
+def stray_lines(picture: Pixels, frame: FrameRecord, masks: Sequence[Mask]) -> Stray:
+    """Look for contours that were painted somewhere else than around ``masks``.
+
+    Only exact colours count, so that nothing is found in pictures that were coded again as JPEG, nor, short of a
+    drawing, in footage. Pictures with areas in these colours (a green screen) tell nothing.
+
+    Args:
+        picture: ``(height, width, 3)`` blue, green, red.
+        frame: the record of the frame.
+        masks: its masks, at least one, enlarged to ``(height, width)``, in the document's order.
+    """
+    pure = np.zeros(picture.shape[:2], np.uint8)
+    for colour in PALETTE:
+        exact = np.array(colour, np.uint8)
+        pure |= np.asarray(cv2.inRange(picture, exact, exact), np.uint8)
+    areas = cv2.morphologyEx(pure, cv2.MORPH_OPEN, np.ones((_AREA, _AREA), np.uint8))
+    lines = (pure > 0) & (areas == 0)
+    if 2 * np.count_nonzero(lines) < np.count_nonzero(pure):
+        return Stray(0, Agreement(0, 0))
+    drawn = drawn_region(frame, masks)
+    edges = np.zeros(lines.shape, bool)
+    covered = np.sum([mask > 0 for mask in masks], axis=0)
+    for mask in masks:
+        contour = _contour(mask)
+        # the band of drawn_region lies along edges of masks, and a mask that the picture cuts off has none there
+        drawn |= cv2.dilate(contour.astype(np.uint8), np.ones((_MARGIN + 1, _MARGIN + 1), np.uint8)) > 0
+        # what lies on another object was tinted, or painted over
+        edges |= contour & (covered - (mask > 0) == 0)
+    return Stray(
+        int(np.count_nonzero(lines & ~drawn)),
+        Agreement(int(np.count_nonzero(edges & (pure > 0))), int(np.count_nonzero(edges))),
+    )
 
 
 def _window(masks: Sequence[Mask]) -> tuple[slice, slice] | None:

@@ -14,7 +14,7 @@ import pandera.errors
 import pandera.pandas as pa
 
 from sam2_assets.errors import DatasetError
-from sam2_assets.exports.evidence import CHANNELS, EXCHANGED
+from sam2_assets.exports.evidence import CHANNELS, EXCHANGED, OUTLINED_ELSEWHERE, PICTURES
 from sam2_assets.pixels import PICTURES_FILE, survey
 from sam2_assets.quality.rows import cells, rows
 from sam2_assets.quality.runs import measure_all
@@ -261,11 +261,28 @@ class Context:
         Raises:
             DatasetError: ``import_record_unreadable``.
         """
+        return any((each.get("what"), each.get("choice")) == (CHANNELS, EXCHANGED) for each in self._decisions)
+
+    @property
+    def outlined_elsewhere(self) -> dict[int, float]:
+        """Sampled frames whose picture in the export outlines objects elsewhere than their masks lie.
+
+        With the share of the masks' own contours that is painted there, 0..1.
+
+        Raises:
+            DatasetError: ``import_record_unreadable``.
+        """
+        found: dict[int, float] = {}
+        for each in self._decisions:
+            evidence = each.get("evidence")
+            if each.get("what") == PICTURES and isinstance(evidence, dict):
+                found |= {int(frame): float(share) for frame, share in evidence.get(OUTLINED_ELSEWHERE, {}).items()}
+        return found
+
+    @property
+    def _decisions(self) -> list[dict[str, Any]]:
         decisions = self.import_record.get("decisions")
-        return isinstance(decisions, list) and any(
-            isinstance(each, dict) and (each.get("what"), each.get("choice")) == (CHANNELS, EXCHANGED)
-            for each in decisions
-        )
+        return [each for each in decisions if isinstance(each, dict)] if isinstance(decisions, list) else []
 
     @cached_property
     def import_record(self) -> dict[str, Any]:

@@ -141,6 +141,9 @@ def _outlines(evidence: Mapping[str, Any]) -> str:
         if doubtful
         else ""
     )
+    beside = sum("pixels_beside" in frame for frame in found.values() if isinstance(frame, Mapping))
+    if beside:
+        doubt += f" In {beside}, outlines are painted where no mask has its edge, so none counts as clean."
     return (
         f"In {len(shares)} sampled frames, {min(shares):.1%} to {max(shares):.1%} of the outline pixels have the "
         f"colour that the exporter paints there; below {evidence['clean_below']:.0%} they count as clean.{doubt}"

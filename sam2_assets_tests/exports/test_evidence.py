@@ -269,3 +269,24 @@ def test_pictures_whose_only_contour_lies_under_a_label_are_taken_as_painted(rea
     export.document["annotations"][0]["objects"] = [{"object_id": 0, "label": "dot", "mask_rle": text(tiny)}]
     export.pictures["images/frame_000000.png"] = png(painted(scene(0), [tiny], ["dot"]))
     assert origins(export, read) == {ImageOrigin.EXPORT_OVERLAY}
+
+
+def test_outlines_beside_the_masks_are_paint_that_belongs_to_other_masks(read: Reader) -> None:
+    export = demo_export()
+    frames = export.document["annotations"]
+    late = [frame["objects"] for frame in frames]
+    for frame, objects in zip(frames, late[len(late) // 2 :] + late[: len(late) // 2], strict=True):
+        frame["objects"] = objects
+    decision = read(export).decision("pictures")
+    assert decision["choice"] == ImageOrigin.EXPORT_OVERLAY
+    assert set(decision["evidence"]["outlined_elsewhere"]) == {str(frame["frame_index"]) for frame in frames}
+
+
+def test_the_outline_of_an_object_that_is_no_longer_listed_is_paint_and_no_contradiction(read: Reader) -> None:
+    export = demo_export()
+    for frame in export.document["annotations"]:
+        del frame["objects"][0]
+    imported = read(export)
+    assert imported.decision("pictures")["choice"] == ImageOrigin.EXPORT_OVERLAY
+    assert "outlined_elsewhere" not in imported.decision("pictures")["evidence"]
+    assert any("outlines are painted where no mask has its edge" in warning for warning in imported.record["warnings"])

@@ -53,6 +53,16 @@ def _overlays(context: Context) -> Iterator[Finding]:
         yield Finding(f"frame {row.frame_index}: masks and labels are painted into {row.image}", row.frame_index)
 
 
+def _outlined_elsewhere(context: Context) -> Iterator[Finding]:
+    for frame_index, share in context.outlined_elsewhere.items():
+        yield Finding(
+            f"frame {frame_index}: outlines are painted elsewhere than the masks lie "
+            f"({100 * share:.0f} % of the masks' edges have one)",
+            frame_index,
+            value=share,
+        )
+
+
 def _repeated(context: Context) -> Iterator[Finding]:
     hashed = context.frames[context.frames["has_picture"] & context.frames["image_sha256"].notna()]
     first = hashed.groupby("image_sha256", sort=False)["frame_index"].transform("min")
@@ -96,6 +106,15 @@ CHECKS = (
         remedy=_GIVE_VIDEO,
         measure=_overlays,
         pictured="bare",
+    ),
+    Check(
+        id="outlined_elsewhere",
+        severity=Severity.ERROR,
+        gates=Stage.TRAINING_PLAN,
+        meaning="Outlines in the export's pictures that lie elsewhere than its masks: pictures and masks are of two "
+        "exports, or one of them was changed. Up to importing.evidence_frames frames are looked at.",
+        remedy="Export the video again, and give the ZIP as the demo wrote it, without files of another export.",
+        measure=_outlined_elsewhere,
     ),
     Check(
         id="duplicate_picture",

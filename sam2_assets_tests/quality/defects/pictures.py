@@ -104,23 +104,35 @@ def _poster(pixels: Pixels) -> Pixels:
     return np.asarray(np.where(_garish(pixels) > 127, 255, 0), np.uint8)
 
 
-def _with_contours(change: Callable[[Pixels], Pixels], *object_ids: int, exchanged: bool = False) -> Change:
-    """Contours of these objects painted into changed pictures, as the demo does; then red and blue exchanged."""
+def _with_contours(
+    change: Callable[[Pixels], Pixels], *object_ids: int, exchanged: bool = False, late: int = 0
+) -> Change:
+    """Contours of these objects painted into changed pictures, as the demo does; then red and blue exchanged.
+
+    ``late``: the contours are those of so many frames later, as if pictures and masks were of two exports.
+    """
 
     def changed(export: CleanExport) -> None:
         _as_png(range(24), change)(export)
         for position in range(24):
             name = export.picture_name(position).replace(".jpg", ".png")
             pixels = cv2.imdecode(np.frombuffer(export.pictures[name], np.uint8), cv2.IMREAD_COLOR)
-            for place, record in enumerate(export.objects(position)):
+            shown = (position + late) % 24
+            for place, record in enumerate(export.objects(shown)):
                 if record["object_id"] in object_ids:
-                    mask = export.mask(position, record["object_id"])
+                    mask = export.mask(shown, record["object_id"])
                     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
                     cv2.drawContours(pixels, outlines, -1, PALETTE[place], 2)
             pixels = pixels[..., ::-1] if exchanged else pixels
             export.pictures[name] = bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
     return changed
+
+
+def _taken_out_of_the_list(export: CleanExport) -> None:
+    """Painted pictures with an object more than the list: those behind it have other colours than their places."""
+    _with_contours(_as_it_is, 0, 1, 3)(export)
+    export.keep(1, 3)
 
 
 def _as_it_is(pixels: Pixels) -> Pixels:
@@ -260,6 +272,19 @@ DEFECTS = (
         "burnt_in_overlay",
         Case("one object's contour is painted into pictures of pure colours", _with_contours(_poster, 0)),
         Case("pictures of eight pure colours", _as_png(range(24), _poster)),
+    ),
+    Defect(
+        "outlined_elsewhere",
+        Case(
+            "painted pictures are those of other frames than their masks",
+            _with_contours(_as_it_is, 0, 1, 3, late=6),
+            also=frozenset({"burnt_in_overlay"}),
+        ),
+        Case(
+            "an object of painted pictures is taken out of the list by hand",
+            _taken_out_of_the_list,
+            also=frozenset({"burnt_in_overlay"}),
+        ),
     ),
     Defect(
         "corrupt_picture",
