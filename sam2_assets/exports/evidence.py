@@ -12,7 +12,15 @@ from typing import Final
 from sam2_assets.exports.box_convention import BoxFit
 from sam2_assets.exports.colours import exchanged_sample, look_for_exchange
 from sam2_assets.exports.document import Document, Order
-from sam2_assets.exports.overlay import Agreement, Mask, Stray, chance_agreement, contour_agreement, stray_lines
+from sam2_assets.exports.overlay import (
+    LEAST_STRAY,
+    Agreement,
+    Mask,
+    Stray,
+    chance_agreement,
+    contour_agreement,
+    stray_lines,
+)
 from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.exports.scan_order import LEAST_CONTOUR, PAINTED, OrderVerdict, decide_order
@@ -195,7 +203,7 @@ class _Paint:
     @property
     def beside(self) -> bool:
         """Whether contours were painted elsewhere than around the masks."""
-        return self.stray is not None and self.stray.beside >= LEAST_CONTOUR
+        return self.stray is not None and self.stray.beside >= LEAST_STRAY
 
     @property
     def certain(self) -> float:

@@ -42,6 +42,8 @@ _MARGIN: Final = 8
 _ASIDE: Final = 12
 # pixels: wider than any contour; what such a square fits into is an area
 _AREA: Final = 5
+LEAST_STRAY: Final = 50
+"""Pixels of stray lines from which on they are paint and not chance."""
 
 Mask = npt.NDArray[np.uint8]
 
@@ -127,27 +129,58 @@ def stray_lines(picture: Pixels, frame: FrameRecord, masks: Sequence[Mask]) -> S
         frame: the record of the frame.
         masks: its masks, at least one, enlarged to ``(height, width)``, in the document's order.
     """
+    pure, lines = _thin_lines(picture)
+    if lines is None:
+        return Stray(0, Agreement(0, 0))
+    edges = np.zeros(lines.shape, bool)
+    covered = np.sum([mask > 0 for mask in masks], axis=0)
+    for mask in masks:
+        # what lies on another object was tinted, or painted over
+        edges |= _contour(mask) & (covered - (mask > 0) == 0)
+    beside = lines & ~_outlined_region(frame, masks)
+    return Stray(
+        int(np.count_nonzero(beside)),
+        Agreement(int(np.count_nonzero(edges & (pure > 0))), int(np.count_nonzero(edges))),
+    )
+
+
+def stray_region(picture: Pixels, frame: FrameRecord, masks: Sequence[Mask]) -> npt.NDArray[np.bool_]:
+    """Where objects that ``masks`` lack were painted, ``(height, width)``: what their outlines enclose, generously.
+
+    Arguments as of ``stray_lines``.
+    """
+    region = np.zeros(picture.shape[:2], np.uint8)
+    _, lines = _thin_lines(picture)
+    if lines is None:
+        return region > 0
+    beside = lines & ~_outlined_region(frame, masks)
+    if np.count_nonzero(beside) < LEAST_STRAY:
+        return region > 0
+    for colour in PALETTE:
+        # an outline is broken where others were painted over it
+        points = cv2.findNonZero((beside & (picture == colour).all(axis=2)).astype(np.uint8))
+        if points is not None:
+            cv2.fillConvexPoly(region, cv2.convexHull(points), 1)
+    return np.asarray(cv2.dilate(region, np.ones((_MARGIN + 1, _MARGIN + 1), np.uint8)), np.uint8) > 0
+
+
+def _thin_lines(picture: Pixels) -> tuple[Mask, npt.NDArray[np.bool_] | None]:
+    """Pixels in exactly a colour of the palette, and those of them in lines; None if most are in areas."""
     pure = np.zeros(picture.shape[:2], np.uint8)
     for colour in PALETTE:
         exact = np.array(colour, np.uint8)
         pure |= np.asarray(cv2.inRange(picture, exact, exact), np.uint8)
     areas = cv2.morphologyEx(pure, cv2.MORPH_OPEN, np.ones((_AREA, _AREA), np.uint8))
     lines = (pure > 0) & (areas == 0)
-    if 2 * np.count_nonzero(lines) < np.count_nonzero(pure):
-        return Stray(0, Agreement(0, 0))
-    drawn = drawn_region(frame, masks)
-    edges = np.zeros(lines.shape, bool)
-    covered = np.sum([mask > 0 for mask in masks], axis=0)
+    return pure, None if 2 * np.count_nonzero(lines) < np.count_nonzero(pure) else lines
+
+
+def _outlined_region(frame: FrameRecord, masks: Sequence[Mask]) -> npt.NDArray[np.bool_]:
+    """``drawn_region``, also along the edge of the picture where that cuts a mask off."""
+    region = drawn_region(frame, masks)
     for mask in masks:
-        contour = _contour(mask)
-        # the band of drawn_region lies along edges of masks, and a mask that the picture cuts off has none there
-        drawn |= cv2.dilate(contour.astype(np.uint8), np.ones((_MARGIN + 1, _MARGIN + 1), np.uint8)) > 0
-        # what lies on another object was tinted, or painted over
-        edges |= contour & (covered - (mask > 0) == 0)
-    return Stray(
-        int(np.count_nonzero(lines & ~drawn)),
-        Agreement(int(np.count_nonzero(edges & (pure > 0))), int(np.count_nonzero(edges))),
-    )
+        region |= cv2.dilate(_contour(mask).astype(np.uint8), np.ones((_MARGIN + 1, _MARGIN + 1), np.uint8)) > 0
+    return region
 
 
 def _window(masks: Sequence[Mask]) -> tuple[slice, slice] | None:

@@ -13,6 +13,7 @@ from sam2_assets_tests.exports.conftest import Reader
 from sam2_assets_tests.exports.export_builder import (
     TOTAL,
     Export,
+    blob,
     demo_export,
     painted,
     png,
@@ -92,6 +93,26 @@ def test_pictures_of_a_networks_numbers_are_not_held_against_the_video(read: Rea
     imported = read(export, video=video)
     assert set(imported.tables.frames["image_origin"]) == {ImageOrigin.SOURCE_VIDEO}
     assert any("only its size and length were checked" in warning for warning in imported.summary.warnings)
+
+
+def painted_with_one_more(export: Export) -> Export:
+    """A large object is painted that is not in the list: it was taken out by hand."""
+    for index in (0, 6, 12, 18):
+        masks = [blob((256, 256), 0.5, 0.5, 0.3, 0.35), *truth(index)]
+        export.pictures[f"images/frame_{index:06d}.png"] = png(
+            painted(scene(index), masks, ["ship", "rocket", "comet"])
+        )
+    return export
+
+
+def test_what_is_painted_of_an_object_that_is_no_longer_listed_is_not_held_against_the_video(
+    read: Reader, video: Path, tmp_path: Path
+) -> None:
+    imported = read(painted_with_one_more(demo_export()), video=video)
+    assert set(imported.tables.frames["image_origin"]) == {ImageOrigin.SOURCE_VIDEO}
+    assert min(imported.record["source_video"]["agreement"].values()) > 0.9
+    late = write_video(tmp_path / "late.mp4", [scene(max(i - 1, 0)) for i in range(TOTAL)])
+    assert read.refused(painted_with_one_more(demo_export()), video=late).code == "video_mismatch"
 
 
 def test_a_video_that_is_one_frame_late_is_refused(read: Reader, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sam2_assets.exports.document import Order
-from sam2_assets.exports.overlay import drawn_region, painted_region, tint
+from sam2_assets.exports.overlay import drawn_region, painted_region, stray_region, tint
 from sam2_assets.exports.pictures import Pixels
 from sam2_assets.exports.sampling import SampledFrame
 from sam2_assets.tables import ImageOrigin
@@ -94,7 +94,9 @@ def reference(sample: SampledFrame, unstated: Order, pictures: ImageOrigin) -> R
     painted, added = drawn, np.zeros_like(sample.picture)
     if pictures is ImageOrigin.EXPORT_OVERLAY and sample.record.objects:
         masks = sample.masks(sample.orders(unstated), width, height)
-        drawn, painted, added = drawn_region(sample.record, masks), painted_region(sample.record, masks), tint(masks)
+        stray = stray_region(sample.picture, sample.record, masks)
+        drawn, painted = drawn_region(sample.record, masks) | stray, painted_region(sample.record, masks) | stray
+        added = tint(masks)
     across = min(_DETAIL, width)
     size = (across, max(1, round(height * across / width)))
     comparable = _shrunk(1 - drawn.astype(np.float32), size) > _WHOLE
@@ -130,7 +132,8 @@ def agreement(
     height, width = pixels.shape[:2]
     unpainted = np.ones((height, width), bool)
     if pictures is ImageOrigin.EXPORT_OVERLAY and sample.record.objects:
-        unpainted = ~painted_region(sample.record, sample.masks(sample.orders(unstated), width, height))
+        masks = sample.masks(sample.orders(unstated), width, height)
+        unpainted = ~(painted_region(sample.record, masks) | stray_region(sample.picture, sample.record, masks))
     if unpainted.mean() < _LEAST_UNPAINTED:
         return None
     if smoothed:
