@@ -178,7 +178,9 @@ def _meaning(place: Sequence[int | str]) -> str:
         info = model.model_fields.get(str(part))
         model = None if info is None else info.annotation
     section = isinstance(model, type) and issubclass(model, BaseModel)
-    return f"It means: {info.description}. " if info is not None and info.description and not section else ""
+    return (
+        f"It means: {info.description.rstrip('.')}. " if info is not None and info.description and not section else ""
+    )
 
 
 def _layer_of(field: str, origins: Mapping[str, str]) -> str | None:

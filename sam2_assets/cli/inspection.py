@@ -70,6 +70,7 @@ def inspect_export(
             "objects": [_object(row) for row in tables.objects.to_dict("records")],
             "decisions": record["decisions"],
             "repairs": record["repairs"],
+            "warnings": record["warnings"],
             "findings": [
                 {
                     "check": verdict.check_id,
@@ -148,17 +149,25 @@ def _say_what_it_holds(lines: Lines, archive: Path, report: dict[str, Any]) -> N
         f"({video['fps_origin'].replace('_', ' ')})",
         indent=2,
     )
+    tracks = len({found["object_id"] for found in objects})
     lines.say(
         f"annotated: {len(report['frames'])} frames, {len(objects)} annotations of "
-        f"{len({found['object_id'] for found in objects})} objects",
+        f"{tracks} object{'s' if tracks != 1 else ''}",
         indent=2,
     )
     if labels:
-        lines.say(f"{len(labels)} classes: {', '.join(labels[:_MOST_LABELS])}{others}", indent=2)
+        lines.say(
+            f"{len(labels)} class{'es' if len(labels) != 1 else ''}: {', '.join(labels[:_MOST_LABELS])}{others}",
+            indent=2,
+        )
     if report["repairs"]:
         lines.say("repaired", style="bold", gap=True)
         for repair in report["repairs"]:
             lines.say(f"{repair['what']} ({repair['count']}): {repair['why']}", indent=2)
+    if report["warnings"]:
+        lines.say("noted", style="bold", gap=True)
+        for warning in report["warnings"]:
+            lines.say(warning, indent=2)
 
 
 def _say_what_was_found(lines: Lines, findings: Findings, ahead: Outlook | None) -> None:

@@ -45,9 +45,24 @@ def parse_json(data: bytes, file: str, settings: ImportSettings) -> object:
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        _refuse_other_encoding(data, file)
         raise ExportError("bad_json", f"is not valid JSON in UTF-8 ({error})", remedy=_DAMAGED, file=file) from error
     _refuse_duplicate_keys(data, text, document, file)
     return document
+
+
+def _refuse_other_encoding(data: bytes, file: str) -> None:
+    """Where the text stops being UTF-8, which the parser does not tell."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ExportError(
+            "bad_json",
+            f"is not valid JSON in UTF-8 (byte {data[error.start]:#04x} in line {line}): another encoding, or no text",
+            remedy="If an editor saved it, save it again as UTF-8; else export again.",
+            file=file,
+        ) from error
 
 
 def _refuse_duplicate_keys(data: bytes, text: npt.NDArray[np.uint8], document: object, file: str) -> None:

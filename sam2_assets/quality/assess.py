@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
@@ -104,10 +105,11 @@ def refuse_pointless_waivers(settings: QualitySettings) -> None:
     known = {check.id: check for check in CHECKS}
     for check_id in sorted(settings.waivers):
         if check_id not in known:
+            near = difflib.get_close_matches(check_id, known, n=1)
             raise SettingsError(
                 "unknown_check",
                 "there is no check of this name to waive",
-                remedy=f"Use one of: {', '.join(sorted(known))}.",
+                remedy=f"Did you mean {near[0]}?" if near else f"Use one of: {', '.join(sorted(known))}.",
                 field="quality.waivers",
                 value=check_id,
             )

@@ -94,7 +94,7 @@ def test_sample_writes_an_export_with_its_video_and_says_what_to_do_next(tmp_pat
     report = json.loads(inspected.stdout)
     assert report["video"]["fps_origin"] == "source_video"
     assert len(report["frames"]) == 120
-    assert {"video", "frames", "objects", "decisions", "repairs", "findings"} == set(report)
+    assert {"video", "frames", "objects", "decisions", "repairs", "warnings", "findings"} == set(report)
     for found in report["objects"]:
         x, y, w, h = found["box"]
         assert 0 <= x <= x + w <= report["video"]["width"]
@@ -162,9 +162,11 @@ def test_inspect_fits_80_columns_and_prints_a_label_as_it_is(tmp_path: Path, mon
     for record in export.document["annotations"]:
         for found in record["objects"]:
             found["label"] = "[/bold] [red]fox " + "and so on " * 12 + "\u2067\u5de5\u5177"
+    del export.pictures["images/frame_000006.png"]
     done = command("inspect", export.write(tmp_path / "odd.zip"), cwd=tmp_path)
     assert (done.returncode, complaints(done)) == (3, [])
     assert "[/bold] [red]fox" in done.stdout
+    assert "noted\n  pictures: 1 of 4 annotated frames have none\n" in done.stdout
     assert "\u2067" not in done.stdout, "a control character could reverse what follows"
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert all(line == line.rstrip() for line in done.stdout.splitlines())

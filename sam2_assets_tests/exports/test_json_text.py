@@ -107,6 +107,12 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
     assert refused(text).code == "bad_json"
 
 
+@pytest.mark.parametrize(("encoding", "place"), [("cp1252", "byte 0xfc in line 2"), ("utf-16", "byte 0xff in line 1")])
+def test_another_encoding_is_named_with_its_place(encoding: str, place: str) -> None:
+    error = refused('{\n"label": "Hündchen"}'.encode(encoding))
+    assert (error.code, place in str(error), "save it again as UTF-8" in error.remedy) == ("bad_json", True, True)
+
+
 @pytest.mark.parametrize("unit", [b"[],", b"{},", b'{"":0},', b"0.5,", b'"",', b"[[[]]],"])
 def test_small_texts_that_become_large_values_are_refused_unparsed(unit: bytes) -> None:
     text = b"[" + unit * 200_000 + b"0]"

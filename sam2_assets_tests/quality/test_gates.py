@@ -41,12 +41,18 @@ def test_a_waiver_of_a_check_that_passes_is_not_reported_as_one(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("check_id", "code"), [("burnt_overlay", "unknown_check"), ("rle_valid", "check_cannot_be_waived")]
+    ("check_id", "code", "remedy"),
+    [
+        ("burnt_overlay", "unknown_check", "Did you mean burnt_in_overlay?"),
+        ("everything", "unknown_check", "Use one of: area_changes_abruptly, "),
+        ("rle_valid", "check_cannot_be_waived", "Remove the waiver."),
+    ],
 )
-def test_a_waiver_that_cannot_work_is_refused(overlaid: Video, check_id: str, code: str) -> None:
+def test_a_waiver_that_cannot_work_is_refused(overlaid: Video, check_id: str, code: str, remedy: str) -> None:
     with pytest.raises(SettingsError, match=check_id) as refused:
         assess(overlaid.tables, overlaid.folder, QualitySettings(waivers={check_id: "because"}))
     assert refused.value.code == code
+    assert refused.value.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize("wrong", [{"waivers": {"speck": " "}}, {"placeholder_labels": ["("]}, {"max_overlap": 0.5}])
