@@ -9,7 +9,7 @@ export SAM2_ASSETS_ROOT ?= var/store
 # Where `make ui` listens, and where the commands look for it.
 UI_PORT ?= 3000
 
-.PHONY: help demo test campaign kills ui check format seeds docs clean
+.PHONY: help setup demo test campaign kills ui check format seeds docs clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +22,8 @@ $(STAMP): pyproject.toml constraints.txt requirements-demo.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-demo.txt
 	@touch $@
+
+setup: $(STAMP) ## the packages alone, in .venv
 
 demo: $(STAMP) ## sample exports through Dagster, one corpus adapter trained, scored, carded, served: about 12 minutes
 	$(VENV)/bin/sam2-assets demo

@@ -8,6 +8,7 @@ from typing import Any
 
 from sam2_assets.quality.context import Context
 from sam2_assets.quality.lettering import colour, printable_labels
+from sam2_assets.tables import ImageOrigin
 
 COUNT_NAMES = {
     "frames": "annotated frames",
@@ -18,6 +19,12 @@ COUNT_NAMES = {
     "classes": "classes",
 }
 """What people read for each count of ``quality.json``."""
+ORIGIN_NAMES = {
+    ImageOrigin.SOURCE_VIDEO: "from the source video",
+    ImageOrigin.EXPORT_CLEAN: "from the export, clean",
+    ImageOrigin.EXPORT_OVERLAY: "from the export, painted",
+    ImageOrigin.MISSING: "missing",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Summary:
         counts: by the keys of ``COUNT_NAMES``; of rows as given, and only these, where the tables are unsound.
         size: of the frames, pixels.
         seconds: from the first to the last annotated frame.
-        origins: where the pictures come from, and how many.
+        origins: where the pictures come from, in words, and how many.
     """
 
     video_id: str
@@ -54,8 +61,10 @@ def summarise(context: Context) -> Summary:
     }
     frames = context.frames
     sizes = sorted({f"{w} × {h}" for w, h in zip(frames["width"], frames["height"], strict=True)})
-    span = f"{frames['time_s'].min():.1f} to {frames['time_s'].max():.1f} s" if len(frames) else "no frames"
-    origins = {str(k): int(v) for k, v in frames["image_origin"].value_counts().sort_index().items()}
+    span = f"{frames['time_s'].min():.2f} to {frames['time_s'].max():.2f} s" if len(frames) else "no frames"
+    origins = {
+        ORIGIN_NAMES[ImageOrigin(str(k))]: int(v) for k, v in frames["image_origin"].value_counts().sort_index().items()
+    }
     return Summary(video_id, counts, ", ".join(sizes), span, origins)
 
 

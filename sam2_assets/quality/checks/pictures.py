@@ -112,9 +112,10 @@ CHECKS = (
         severity=Severity.ERROR,
         gates=Stage.TRAINING_PLAN,
         meaning="Outlines in the export's pictures that lie elsewhere than its masks: pictures and masks are of two "
-        "exports, or one of them was changed. Up to importing.evidence_frames frames are looked at.",
+        "exports, or one of them was changed. A few frames are looked at.",
         remedy="Export the video again, and give the ZIP as the demo wrote it, without files of another export.",
         measure=_outlined_elsewhere,
+        pictured="drawn",
     ),
     Check(
         id="duplicate_picture",
