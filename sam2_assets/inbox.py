@@ -35,6 +35,7 @@ VIDEO_SUFFIXES = (
 )
 """What a video beside an export may end in, in capitals too; the first is taken where there are several."""
 SETTINGS_SUFFIX = ".settings.yaml"
+_OTHER_ARCHIVES = (".7z", ".rar", ".tar", ".gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,17 @@ def partition_key(object_key: str) -> str:
     return f"{slug}-{hashlib.sha256(object_key.encode()).hexdigest()[:6]}"
 
 
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
 def _stem(name: str) -> str | None:
     """The name that an export and its companions have in common; None for a file that is neither.
 
     Hidden files and macOS droppings are not exports.
     """
     path = PurePosixPath(name)
-    if any(part.startswith(".") or part == "__MACOSX" for part in path.parts):
+    if _is_hidden(name):
         return None
     if name.endswith(SETTINGS_SUFFIX):
         return name.removesuffix(SETTINGS_SUFFIX)
@@ -166,6 +171,25 @@ def companions(upload: Upload) -> frozenset[str]:
 def scan(inbox: Storage) -> list[Upload]:
     """Every export in the inbox, by object key."""
     return list(_uploads({file.name: file for file in inbox.list() if _stem(file.name) is not None}))
+
+
+def unused(inbox: Storage) -> list[str]:
+    """Files in the inbox that were surely meant for something and are not read, each as a sentence that says why."""
+    names = sorted(file.name for file in inbox.list() if not _is_hidden(file.name))
+    exports = {_stem(name) for name in names if PurePosixPath(name).suffix.lower() == ".zip"}
+    found = []
+    for name in names:
+        path = PurePosixPath(name)
+        suffix, stem = path.suffix.lower(), _stem(name)
+        if stem is not None and stem not in exports:
+            found.append(f"{name} belongs to no export: there is no {stem}.zip")
+        elif stem is None and path.name == "annotations.json":
+            found.append(f"{name} is of an unpacked export: put its ZIP here")
+        elif suffix in _OTHER_ARCHIVES:
+            found.append(f"{name} is not read: an export is a .zip file")
+        elif stem is None and (suffix in (".yaml", ".yml") or ".settings." in path.name):
+            found.append(f"{name} is not read: settings are in NAME{SETTINGS_SUFFIX}, beside NAME.zip")
+    return found
 
 
 def find_upload(inbox: Storage, partition: str) -> Upload:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam2_assets.errors import ExportError, GateError, StoreError
-from sam2_assets.inbox import find_upload, partition_key, scan, submit
+from sam2_assets.inbox import find_upload, partition_key, scan, submit, unused
 from sam2_assets.storage import Storage
 
 
@@ -44,6 +44,22 @@ def test_scan_pairs_companions_and_ignores_droppings(storage: Storage) -> None:
     assert [file.name for file in uploads[0].files] == ["a.zip", "a.mp4", "a.settings.yaml"]
     assert (uploads[1].video, uploads[1].settings) == (None, None)
     assert uploads[1].settings_name == "sub/b.settings.yaml"
+
+
+def test_files_that_were_meant_for_something_and_are_not_read_are_named(storage: Storage) -> None:
+    for name in ("a.zip", "a.mp4", "a.settings.yaml", "sub/b.ZIP", "sub/b.MOV", ".hidden.mp4", "notes.txt"):
+        storage.write(name, b"x")
+    assert unused(storage) == []
+    for name in ("A.mp4", "a.settings.yml", "a.settings.yaml.txt", "c/annotations.json", "d.settings.yaml", "e.7z"):
+        storage.write(name, b"x")
+    assert unused(storage) == [
+        "A.mp4 belongs to no export: there is no A.zip",
+        "a.settings.yaml.txt is not read: settings are in NAME.settings.yaml, beside NAME.zip",
+        "a.settings.yml is not read: settings are in NAME.settings.yaml, beside NAME.zip",
+        "c/annotations.json is of an unpacked export: put its ZIP here",
+        "d.settings.yaml belongs to no export: there is no d.zip",
+        "e.7z is not read: an export is a .zip file",
+    ]
 
 
 def test_submit_copies_and_can_be_found_by_partition(storage: Storage, tmp_path: Path) -> None:

@@ -90,9 +90,15 @@ def current_of_all_partitions(
             cursor = page[-1].id
     members, rejected = {}, {}
     for partition, member in sorted(found.items()):
-        closed = [gate.name for gate in gates if not passed.get((gate.name, partition))]
+        verdicts = {gate.name: passed.get((gate.name, partition)) for gate in gates}
+        closed = [name for name, verdict in verdicts.items() if verdict is False]
+        unmeasured = [name for name, verdict in verdicts.items() if verdict is None]
         if closed:
             rejected[partition] = f"gate not passed: {', '.join(closed)}"
+        elif unmeasured:
+            rejected[partition] = (
+                f"gate not measured: {', '.join(unmeasured)}; import it again: sam2-assets launch ingest {partition}"
+            )
         else:
             members[partition] = member
     return members, rejected

@@ -28,11 +28,13 @@ from sam2_assets.training.plan import PLAN_FILE, Plan, needs_approval
 
 _APPROVAL = "waits for approval"
 _MOST_COMMANDS = 10
+_MOST_TWINS = 2
+_NEVER_RAN = "not measured on this data, which an earlier version may have made"
 
 
 @dataclass(frozen=True)
 class ClosedGate:
-    """A gate that did not pass on the newest data: what it says, what to do, and the commands that open it."""
+    """A gate that did not pass, or never ran, on the newest data: what it says, what to do, commands that open it."""
 
     name: str
     message: str
@@ -42,18 +44,21 @@ class ClosedGate:
 
 
 def _closed_gates(platform: Platform, scope: Scope, made: Mapping[str, Materialized]) -> list[ClosedGate]:
+    """Those that failed; if none did, those that never ran, as after an update that brought new checks."""
     gated = {"raw_export": scope.table_gates, "splits": scope.split_gates, "training_plan": scope.plan_gates}
-    closed = []
+    closed, unmeasured = [], []
     for station, gates in gated.items():
         if station not in made:
             continue
         for gate in gates:
             record = verdict(platform.instance, gate, made[station])
-            if record is not None and record.evaluation is not None and not record.evaluation.passed:
+            if record is None:
+                unmeasured.append(ClosedGate(gate.name, _NEVER_RAN, "Import it again, so that it is measured.", {}))
+            elif record.evaluation is not None and not record.evaluation.passed:
                 said = {name: str(value.value) for name, value in record.evaluation.metadata.items()}
                 commands = {words: said[way] for way, words in WAYS_ON.items() if way in said}
                 closed.append(ClosedGate(gate.name, said.get("message", ""), said.get("remedy", ""), commands))
-    return closed
+    return closed or unmeasured
 
 
 def _plan(platform: Platform, made: Mapping[str, Materialized]) -> Plan | None:
@@ -98,7 +103,9 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
         if _APPROVAL in now:
             to_approve.append(name)
         if name in twins:
-            now.append(f"same video as {', '.join(twins[name])}")
+            more = len(twins[name]) - _MOST_TWINS
+            named = ", ".join(twins[name][:_MOST_TWINS] if more > 1 else twins[name])
+            now.append(f"same video as {named}{f' and {more} more' if more > 1 else ''}")
         export = "" if partition is None else upload.object_key if upload else "gone"
         table.add_row(name, export, _reached(made), Text("; ".join(now)))
     Console().print(table)
@@ -110,6 +117,11 @@ def _print_all(platform: Platform, runs: Sequence[Activity]) -> None:
         lines.command(f"next: sam2-assets approve {name}")
     if len(to_approve) > _MOST_COMMANDS:
         lines.say(f"{len(to_approve) - _MOST_COMMANDS} more wait for approval")
+    idle = inbox.unused(opened.inbox)
+    for sentence in idle[:_MOST_COMMANDS]:
+        lines.say(f"in the inbox: {sentence}", style="yellow")
+    if len(idle) > _MOST_COMMANDS:
+        lines.say(f"{len(idle) - _MOST_COMMANDS} more files in the inbox are not read", style="yellow")
     for run in runs:
         if run.target not in {*known, CORPUS_NAME}:
             lines.say(f"{run}: {run.target or 'no export'}")
@@ -152,7 +164,8 @@ def _print_one(platform: Platform, scope: Scope, partition: str | None, name: st
         lines.say(f"shows the same video as {twin}: the corpus uses the one with more frames", style="yellow")
     for entry in _left_out(platform, made) if partition is None else ():
         lines.say(f"left out: {entry['partition']}: {entry['reason']}", style="yellow")
-    closed = _closed_gates(platform, scope, made)
+    # While it runs, a gate that was not measured yet is no news.
+    closed = [gate for gate in _closed_gates(platform, scope, made) if not runs or gate.message != _NEVER_RAN]
     _say_gates(lines, closed, partition)
     opened = platform.store.open()
     upload = next((u for u in inbox.scan(opened.inbox) if u.partition == partition), None)
@@ -185,7 +198,12 @@ def _say_gates(lines: Lines, closed: Sequence[ClosedGate], partition: str | None
             lines.command(command, indent=4)
     if closed:
         again = "launch plan_corpus" if partition is None else f"launch ingest {partition}"
-        lines.say("after a change of settings (with make ui running, the inbox sensor does it):")
+        measured = any(gate.message != _NEVER_RAN for gate in closed)
+        lines.say(
+            "after a change of settings (with make ui running, the inbox sensor does it):"
+            if measured
+            else "to measure it:"
+        )
         lines.command(f"sam2-assets {again}", indent=2)
 
 

@@ -146,6 +146,15 @@ def test_two_partitions_do_not_influence_each_other_even_with_the_same_bytes(ins
     assert "burnt_in_overlay" in rejected["dogs-222222"]
 
 
+def test_a_gate_that_never_ran_is_not_said_to_have_failed(instance: dg.DagsterInstance) -> None:
+    """An update that brings a new check closes it for what was imported before."""
+    evaluate(instance, materialize(instance, OLD), passed=True)
+    members, rejected = current_of_all_partitions(instance, VIDEO.key("splits"), [GATE, OTHER_GATE])
+    assert members == {}
+    why = "gate not measured: no_leakage; import it again: sam2-assets launch ingest cats-111111"
+    assert rejected == {"cats-111111": why}
+
+
 def test_the_corpus_has_gates_of_its_own(instance: dg.DagsterInstance) -> None:
     video, corpus = materialize(instance, OLD), materialize(instance, OLD, None, CORPUS)
     evaluate(instance, video, passed=True, gate=OTHER_GATE)

@@ -33,6 +33,7 @@ from sam2_assets.cli.targets import require_known
 from sam2_assets.errors import SettingsError, StoreError
 from sam2_assets.inbox import partition_key
 from sam2_assets.instructions import VIEWS
+from sam2_assets.partitions import videos
 from sam2_assets.sample import SampleVideo
 from sam2_assets.storage import FolderStorage
 from sam2_assets.store import MANIFEST
@@ -475,6 +476,20 @@ def test_submit_without_a_daemon_runs_the_line_here_and_status_tells_where_it_st
     assert f"  sam2-assets launch ingest {partition}\n" in detail
     # Nobody can approve what was never planned.
     assert "no training plan yet" in one_line(home.command("approve", partition))
+
+
+def test_status_tells_a_gate_that_never_ran_on_what_an_earlier_version_made(stopped: tuple[Home, str, Done]) -> None:
+    home, _, _ = stopped
+    with home.platform() as platform:
+        platform.instance.add_dynamic_partitions(str(videos.name), ["older-abcdef"])
+        made = {"path": "artifacts/splits/older-abcdef/1", "sha256": "0" * 64}
+        key = VIDEO.key("splits")
+        platform.instance.report_runless_asset_event(
+            dg.AssetMaterialization(key, partition="older-abcdef", metadata=made)
+        )
+    said = " ".join(home.command("status", "older-abcdef", check=True).stdout.split())
+    assert "gate burnt_in_overlay: not measured on this data" in said
+    assert "to measure it: sam2-assets launch ingest older-abcdef" in said
 
 
 def test_submit_refuses_what_nobody_could_follow_before_it_is_in_the_inbox(
