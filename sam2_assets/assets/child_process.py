@@ -20,9 +20,8 @@ from typing import Any, NoReturn
 
 import dagster as dg
 
-from sam2_assets.errors import TrainingError
 from sam2_assets.store import Store
-from sam2_assets.training.child import EXIT_INTERRUPTED
+from sam2_assets.training.child import ended_badly
 from sam2_assets.training.job_file import JobFile
 
 # Dagster warns about its own use of its own preview parameter, at every start of a child.
@@ -52,18 +51,7 @@ def _refuse(module: str, code: int, error: dict[str, Any] | None) -> NoReturn:
         # The child's sentence already names file, field, value and remedy.
         fields = {name: str(value) for name, value in error.items() if value is not None and name != "phase"}
         raise dg.Failure(description=fields.pop("message"), metadata=fields, allow_retries=False)
-    if code == -signal.SIGKILL:
-        problem = "the process was killed (signal 9), most often because the machine ran out of memory"
-        remedy = (
-            "Lower training.batch_size or give the run more memory, then run again: it resumes from its checkpoint."
-        )
-    elif code < 0:
-        problem, remedy = f"the process died of signal {-code} ({signal.Signals(-code).name})", "See the compute logs."
-    elif code == EXIT_INTERRUPTED:
-        problem, remedy = "the process was asked to stop and saved a checkpoint", "Run again to resume."
-    else:
-        problem, remedy = f"the process ended with exit code {code}", "See the compute logs (stderr) of this step."
-    raise TrainingError("child_failed", problem, file=module, remedy=remedy)
+    raise ended_badly(module, code, said="See the compute logs (stderr) of this step.")
 
 
 def run_child(

@@ -43,6 +43,7 @@ from sam2_assets.splitting import Previous, Source, enough_samples, no_leakage, 
 from sam2_assets.splitting.facts import VIDEOS_FILE
 from sam2_assets.store import file_sha256
 from sam2_assets.tables import Tables
+from sam2_assets.training.child import ended_badly
 from sam2_assets.training.job import TrainingJob
 from sam2_assets.training.job_file import JobFile
 from sam2_assets.training.plan import PLAN_FILE, Plan, make_plan
@@ -124,7 +125,7 @@ def _prepared(path: Path, command: str) -> Iterator[PreparedRun]:
         GateError: ``work_in_use``, or a gate is closed.
     """
     exports, out, settings = read_run_file(path)
-    with lease(out, _WORK, f"sam2-assets {command} (process {os.getpid()})") as held:
+    with lease(out, _WORK, f"sam2-assets {command} (process {os.getpid()}, or what it started)") as held:
         yield _prepare(path, exports, out, settings, held)
 
 
@@ -244,7 +245,12 @@ def plan(path: Path) -> int:
 
 
 def _child(job: JobFile, run: PreparedRun) -> None:
-    """Run a child to its end, saying its reports; where it fails it says why, and its exit code becomes ours."""
+    """Run a child to its end, saying its reports; where it fails it says why, and its exit code becomes ours.
+
+    Raises:
+        SystemExit: with its exit code.
+        TrainingError: ``child_failed``, where it could not say why itself.
+    """
     file = run.out / f"{job.CHILD.rsplit('.', 1)[1]}.job.json"
     job.write(file)
     with subprocess.Popen(
@@ -262,6 +268,8 @@ def _child(job: JobFile, run: PreparedRun) -> None:
             child.terminate()
             _say(child.stdout)
             raise
+    if child.returncode < 0:
+        raise ended_badly(job.CHILD, child.returncode, said="See what it printed above.")
     if child.returncode:
         raise SystemExit(child.returncode)
 
@@ -284,6 +292,7 @@ def train(path: Path) -> int:
 
     Raises:
         SystemExit: with the exit code of the child that failed.
+        TrainingError: ``child_failed``: it was killed.
         StoppedError: Ctrl-C.
     """
     words = "what was finished is kept; the same command goes on, a training from its last checkpoint"
@@ -324,9 +333,10 @@ def _put_in_place(draft: Path, place: Path) -> Path:
 def _measure(run: PreparedRun, made: Plan, adapter: Path, kept: Path) -> Path:
     """Evaluate, unless these weights were evaluated before with the same settings."""
     settings = run.settings.evaluation
-    # One plan can publish the weights of several of its checkpoints.
-    weights = file_sha256(adapter / "adapter" / ADAPTER_WEIGHTS)
-    identity = hashlib.sha256(f"{made.plan_hash}\n{weights}\n{settings.model_dump_json()}".encode()).hexdigest()
+    # One plan can publish the weights of several of its checkpoints. How long an answer may be decides no weights.
+    weights, longest = file_sha256(adapter / "adapter" / ADAPTER_WEIGHTS), made.config.max_answer_tokens
+    deciding = f"{made.plan_hash}\n{weights}\n{longest}\n{settings.model_dump_json()}"
+    identity = hashlib.sha256(deciding.encode()).hexdigest()
     if damage(kept, identity) is not None:
         with sealing(kept, identity) as draft:
             job = EvaluationJob(

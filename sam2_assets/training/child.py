@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sam2_assets.errors import Sam2AssetsError
+from sam2_assets.errors import Sam2AssetsError, TrainingError
 from sam2_assets.training.disk import disk_full, is_disk_full
 from sam2_assets.training.progress import Reporter, reporting
 from sam2_assets.training.stopping import Interrupted, StopRequest, end_with_parent
@@ -68,6 +69,29 @@ def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None
             reporter.failed(error)
             raise
     return 0
+
+
+def ended_badly(child: str, code: int, *, said: str) -> TrainingError:
+    """What its exit code says of a child that could not say anything itself: ``child_failed``.
+
+    Args:
+        child: the module that was run.
+        code: its exit code, as ``subprocess`` gives it: below 0 is the signal that it died of.
+        said: where its stderr is to be found, as a sentence.
+    """
+    remedy = said
+    if code == -signal.SIGKILL:
+        problem = "the process was killed (signal 9), most often because the machine ran out of memory"
+        remedy = (
+            "Lower training.batch_size or give the run more memory, then run again: it resumes from its checkpoint."
+        )
+    elif code < 0:
+        problem = f"the process died of signal {-code} ({signal.Signals(-code).name})"
+    elif code == EXIT_INTERRUPTED:
+        problem, remedy = "the process was asked to stop and saved a checkpoint", "Run again to resume."
+    else:
+        problem = f"the process ended with exit code {code}"
+    return TrainingError("child_failed", problem, file=child, remedy=remedy)
 
 
 def _user_error(error: Sam2AssetsError, reporter: Reporter) -> int:

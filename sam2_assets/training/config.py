@@ -217,7 +217,13 @@ class TrainingConfig(_Section):
 
     def deciding_fields(self) -> dict[str, object]:
         """The fields that decide the weights, JSON-ready: without card, budget, logging and serving limits."""
-        skipped = {"preset", "card", "budget", "log_every_steps", "max_answer_tokens", "checkpoints"}
+        skipped = {"preset", "card", "budget", "log_every_steps", "checkpoints"}
         if self.validation_metric == "loss":  # the answers are only looked at
-            skipped |= {"validation_answers", "validation_metric"}
+            skipped |= {"validation_answers", "validation_metric", "max_answer_tokens"}
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in skipped}
+
+    def published(self) -> str:
+        """What is published of the weights that are trained: which of them, and the figures beside them, as a name."""
+        figures = f"a point in {self.log_every_steps} steps"
+        answers = f"{self.validation_answers} answers of {self.max_answer_tokens} tokens"
+        return f"{self.checkpoints.published()}, {figures}, {answers}"

@@ -49,8 +49,8 @@ def _train_into(result: Path, job: TrainingJob, plan: Plan, reporter: Reporter, 
 
 
 def _owner(plan: Plan) -> str:
-    """What a finished result belongs to: the same run publishes other weights if another checkpoint is asked for."""
-    return f"{plan.plan_hash} {plan.config.checkpoints.published()}"
+    """What a finished result belongs to: the same run publishes other weights or figures if they are asked for."""
+    return f"{plan.plan_hash} {plan.config.published()}"
 
 
 def _same_data(job: TrainingJob, plan: Plan) -> None:

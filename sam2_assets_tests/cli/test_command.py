@@ -30,7 +30,8 @@ from sam2_assets.cli import status as standing
 from sam2_assets.cli.activity import PARTITION, under_way
 from sam2_assets.cli.app import app
 from sam2_assets.cli.targets import require_known
-from sam2_assets.errors import SettingsError, StoreError
+from sam2_assets.errors import SettingsError, StoreError, TrainingError
+from sam2_assets.evaluation.job import EvaluationJob
 from sam2_assets.inbox import partition_key
 from sam2_assets.instructions import VIEWS
 from sam2_assets.partitions import videos
@@ -364,6 +365,18 @@ def test_a_training_is_told_in_plain_lines_and_its_failure_once(
     assert "targets do not fit" not in said.out
     assert json.loads((trained_here / "training.job.json").read_text())["out"] == str(trained_here / ".draft-adapter")
     assert (trained_here / "adapter" / "training.json").is_file()
+
+
+def test_longer_answers_are_evaluated_again_and_an_evaluation_that_is_killed_is_told_so(
+    run_file: Path, trained_here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = yaml.safe_load(run_file.read_text())
+    values["training"]["max_answer_tokens"] = 7
+    monkeypatch.setattr(EvaluationJob, "CHILD", "sam2_assets_tests.cli.dying_child")
+    with pytest.raises(TrainingError, match=r"killed \(signal 9\)") as caught:
+        local_run.train(_written(run_file.with_name("longer.yaml"), values))
+    assert caught.value.code == "child_failed"
+    assert (trained_here / "evaluation" / "scores.json").is_file()
 
 
 @pytest.mark.parametrize(

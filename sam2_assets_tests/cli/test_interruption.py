@@ -102,7 +102,7 @@ def test_a_training_without_dagster_keeps_its_checkpoint(
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
 
     def another_run_is_refused() -> None:
-        with pytest.raises(GateError, match=r"sam2-assets train \(process \d+\) is working in this folder"):
+        with pytest.raises(GateError, match=r"train \(process \d+, or what it started\) is working in this folder"):
             local_run.plan(tmp_path / "run.yaml")
         # The command and its child: whichever of them ends last lets the next run in.
         assert len(_processes_with(tmp_path / "made" / "work" / LOCK)) == 2

@@ -87,6 +87,14 @@ def test_whatever_decides_the_weights_changes_the_hash(
     assert _plan(data, tiny_llava, **changes).plan_hash != _plan(data, tiny_llava).plan_hash
 
 
+def test_how_long_an_answer_may_be_decides_the_weights_where_its_boxes_choose_the_checkpoint(
+    data: Data, tiny_llava: Path
+) -> None:
+    by_boxes = {"validation_metric": "box_iou", "validation_answers": 2}
+    short = _plan(data, tiny_llava, **by_boxes, max_answer_tokens=9)
+    assert short.plan_hash != _plan(data, tiny_llava, **by_boxes).plan_hash
+
+
 @pytest.mark.parametrize(
     "changes",
     [

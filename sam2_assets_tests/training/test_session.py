@@ -300,6 +300,10 @@ def test_another_checkpoint_is_published_without_training_again(
         assert json.loads((again.out / "training.json").read_text())["published_step"] == step
         assert _weights(again.out / "adapter") == _weights(job.work / f"checkpoints/checkpoint-{step}")
     shutil.rmtree(job.out)
+    finer = build_job(tmp_path / "job", data, small_config(tiny_llava, **choice, log_every_steps=1))
+    run_here(finer)
+    assert len(json.loads((finer.out / "training.json").read_text())["curve"]["train"]) == 13
+    shutil.rmtree(job.out)
     checkpoints = {"publish_step": 7}
     error = _fails(build_job(tmp_path / "job", data, small_config(tiny_llava, **choice | {"checkpoints": checkpoints})))
     assert (error.code, error.field) == ("checkpoint_not_kept", "checkpoints.publish_step")
