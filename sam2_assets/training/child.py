@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from sam2_assets.errors import Sam2AssetsError, TrainingError
-from sam2_assets.training.disk import disk_full, is_disk_full
+from sam2_assets.training.disk import disk_full, is_disk_full, threads_quiet
 from sam2_assets.training.progress import Reporter, reporting
 from sam2_assets.training.stopping import Interrupted, StopRequest, end_with_parent
 
@@ -53,7 +53,7 @@ def run_child(module: str, purpose: str, work: Work, arguments: list[str] | None
         os.environ.setdefault(name, value)
     # The library's notes to its own developers would bury the one line that a user must see.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    with reporting(quiet=options.quiet) as reporter:
+    with threads_quiet(), reporting(quiet=options.quiet) as reporter:
         stop = StopRequest()
         try:
             stop.install()

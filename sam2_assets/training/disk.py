@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,25 @@ def disk_full(job: Path) -> TrainingError:
         file=" or ".join(folders),
         remedy="Free space, then run again; what is published stays, a training goes on from its newest checkpoint.",
     )
+
+
+@contextmanager
+def threads_quiet() -> Iterator[None]:
+    """In the block a thread that ends because a disk is full prints no traceback.
+
+    It is the one that writes TensorBoard's events: the loop is told of it at its next event, and ends with our line.
+    """
+    before = threading.excepthook
+
+    def unless_full(failure: threading.ExceptHookArgs) -> None:
+        if failure.exc_value is None or not is_disk_full(failure.exc_value):
+            before(failure)
+
+    threading.excepthook = unless_full
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,16 +34,28 @@ def _safetensors(_: torch.Tensor) -> None:
     raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
+def _by_a_thread(weights: torch.Tensor) -> None:
+    # as TensorBoard's writer, whose failure is raised once more where the next event is added
+    thread = threading.Thread(target=_plain, args=(weights,))
+    thread.start()
+    thread.join()
+    _plain(weights)
+
+
 def _run(tmp_path: Path, work: Callable[[], None]) -> int:
     job = tmp_path / "job.json"
     job.write_text(json.dumps({"work": "/scratch/work", "out": "/store/draft"}), encoding="utf-8")
     return run_child("child", "Writes.", lambda *_: work(), [str(job)])
 
 
-@pytest.mark.parametrize("write", [_plain, _torch, _torch_by_name, _safetensors])
+@pytest.mark.parametrize("write", [_plain, _torch, _torch_by_name, _safetensors, _by_a_thread])
 def test_a_full_disk_is_the_users_to_mend_and_names_the_folders(
-    write: Callable[[torch.Tensor], None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    write: Callable[[torch.Tensor], None],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's, which prints nothing here
     assert _run(tmp_path, lambda: write(torch.zeros(2**20))) == 2
     out, err = capfd.readouterr()
     (line,) = err.splitlines()
