@@ -100,6 +100,22 @@ class _Export:
         annotated = {frame.frame_index for frame in self.document.frames}
         self.pictured = sorted(annotated & self.layout.pictures.keys())
         self.stray = sorted(self.layout.pictures.keys() - annotated)
+        self._refuse_renumbered()
+
+    def _refuse_renumbered(self) -> None:
+        """Pictures, and none of an annotated frame: a source video could not be held against any of them."""
+        with_objects = [frame.frame_index for frame in self.document.frames if frame.objects]
+        if self.pictured or not self.stray or not with_objects:
+            return
+        raise ExportError(
+            "pictures_of_other_frames",
+            f"none of the {len(self.stray)} pictures shows an annotated frame: the first is of frame {self.stray[0]}, "
+            f"the first object in frame {with_objects[0]}",
+            remedy="Frames were renumbered, or files of two exports mixed: export again.",
+            file=self.layout.annotations,
+            field="annotations[].frame_index",
+            value=with_objects[0],
+        )
 
     def picture_bytes(self, index: int) -> bytes:
         return self.archive.read(self.layout.pictures[index], self.settings.max_picture_bytes, "max_picture_bytes")

@@ -115,6 +115,16 @@ def test_what_is_painted_of_an_object_that_is_no_longer_listed_is_not_held_again
     assert read.refused(painted_with_one_more(demo_export()), video=late).code == "video_mismatch"
 
 
+def test_records_that_were_renumbered_are_refused_although_a_video_is_given(read: Reader, video: Path) -> None:
+    """Without one picture of an annotated frame nothing holds the masks against the video's frames."""
+    export = demo_export()
+    for frame in export.document["annotations"]:
+        frame["frame_index"] += 1
+    error = read.refused(export, video=video)
+    assert (error.code, error.value) == ("pictures_of_other_frames", "1")
+    assert "the first is of frame 0, the first object in frame 1" in str(error)
+
+
 def test_a_video_that_is_one_frame_late_is_refused(read: Reader, tmp_path: Path) -> None:
     video = write_video(tmp_path / "late.mp4", [scene(max(i - 1, 0)) for i in range(TOTAL)])
     error = read.refused(demo_export(), video=video)
