@@ -17,7 +17,9 @@ from sam2_assets.training.families.base import ModelShape
 
 GIB = 1024**3
 EFFICIENCY = 0.28
-"""Share of a card's peak that published LoRA runs on vision-language models reach."""
+"""Share of a card's peak that published LoRA runs on vision-language models reach. Of the 989 TFLOP/s on its data sheet
+an H100 was seen to give 10 to 46 %, the more the larger the batch (docs/benchmarks.md): a first plan errs to the safe
+side, and past runs replace it."""
 _RUNTIME_GIB = 1.0
 """CUDA context, cuBLAS workspace and kernels."""
 _FRAGMENTATION = 1.05

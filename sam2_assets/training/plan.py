@@ -198,12 +198,13 @@ def _budget_check(budget: BudgetSettings, figures: Estimate) -> PlanCheck:
 def data_checks(config: TrainingConfig, data: DataIdentity) -> list[PlanCheck]:
     """The conditions that need no base model: is there enough to train on and to validate with?"""
     per_step = config.batch_size * config.gradient_accumulation
+    few = config.max_samples is not None and config.max_samples < per_step
     return [
         _check(
             "enough_training_samples",
             data.train_samples >= per_step,
             f"{data.train_samples} training samples for steps of {per_step}",
-            "Annotate more frames, or lower batch_size and gradient_accumulation.",
+            f"{'Raise max_samples' if few else 'Annotate more frames'}, or lower batch_size and gradient_accumulation.",
         ),
         _check(
             "has_validation_samples",

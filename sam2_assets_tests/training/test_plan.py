@@ -152,6 +152,14 @@ def test_a_failing_check_says_what_to_change(
     assert not plan.passed
 
 
+@pytest.mark.parametrize(("changes", "word"), [({}, "Annotate"), ({"max_samples": 3}, "Raise max_samples")])
+def test_too_few_samples_are_answered_with_what_makes_them_few(
+    data: Data, tiny_llava: Path, changes: dict[str, object], word: str
+) -> None:
+    (check,) = (check for check in _plan(data, tiny_llava, batch_size=32, **changes).checks if not check.passed)
+    assert check.remedy.startswith(word)
+
+
 def test_a_card_too_small_is_answered_with_the_largest_batch_that_fits_and_settings_that_then_fit(
     data: Data, tiny_llava: Path
 ) -> None:
