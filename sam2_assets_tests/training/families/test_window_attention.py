@@ -68,7 +68,7 @@ def test_no_kernel_on_a_cpu() -> None:
     assert not has_kernel(torch.zeros(1, dtype=torch.bfloat16))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU: this machine has none")
 @pytest.mark.parametrize("width", [64, 80])
 def test_on_a_gpu_one_call_is_as_near_the_truth_as_one_for_each_window(width: int) -> None:
     draw = torch.Generator(device="cuda").manual_seed(0)
