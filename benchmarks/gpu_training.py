@@ -153,7 +153,9 @@ def measure(
         return Measured(variant, batch, why_not=f"does not fit: {str(error).splitlines()[0]}")
     finally:
         pace.close()
-    flops, _ = sample_flops(family.shape(config.to_dict()), settings, inputs["input_ids"].shape[1], ANSWER_TOKENS)
+    flops, _ = sample_flops(
+        family.shape(config.to_dict(), {frame: 1}), settings, inputs["input_ids"].shape[1], ANSWER_TOKENS
+    )
     rate = batch / pace.step_s
     return Measured(
         variant,

@@ -62,7 +62,7 @@ def random_model(family: ModelFamily, config: Any, precision: str, device: torch
 def random_batch(
     config: Any, size: int, device: torch.device, frame: tuple[int, int] = FRAME
 ) -> dict[str, torch.Tensor]:
-    """A batch as the collator makes it: pictures, a text of 128 tokens, the last 32 of them supervised."""
+    """A batch as the collator makes it of samples of one length: pictures, 128 tokens of text, 32 supervised."""
     draw = torch.Generator().manual_seed(1)
     vision, text = config.vision_config, config.text_config
     picture: dict[str, torch.Tensor] = {}

@@ -58,10 +58,12 @@ def evaluate(job: EvaluationJob, progress: Progress) -> dict[str, Any]:
 
 
 def _out_of_memory(error: BaseException, batch_size: int) -> TrainingError:
-    smaller = f"Set it to {batch_size // 2}" if batch_size > 1 else "Take a card with more memory"
+    card = "take a card with more memory"
+    smaller = f"Set it to {batch_size // 2}, or {card}" if batch_size > 1 else card.capitalize()
+    said = (str(error) or type(error).__name__).splitlines()[0]
     return TrainingError(
         "out_of_memory",
-        f"the memory is full while the models answer ({str(error).splitlines()[0]}){of_other_programs()}",
+        f"the memory is full ({said}){of_other_programs()}",
         field="evaluation.batch_size",
         value=batch_size,
         remedy=f"{smaller}; then evaluate again. The trained adapter is kept.",

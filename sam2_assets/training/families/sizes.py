@@ -30,10 +30,10 @@ class DecoderSizes:
     @property
     def attention_kept(self) -> int:
         """Numbers a token that attention keeps for the backward pass: rotated q and k, v, its output, and what norms
-        of q and k took.
+        of q and k took. Keys and values count for every head: in a padded batch transformers repeats them.
         """
         queries, keys = self.heads * self.head_width, self.key_value_heads * self.head_width
-        return 2 * queries + 2 * keys + (queries + keys if self.head_norms else 0)
+        return 4 * queries + (queries + keys if self.head_norms else 0)
 
     @property
     def mlp_weights(self) -> tuple[tuple[int, int], ...]:
