@@ -66,8 +66,8 @@ def test_the_memory_is_what_a_card_took_and_a_little_more(case: tuple[str, int, 
     published = {"llava": {}, "qwen2_5_vl": {"num_key_value_heads": 4}}
     config = TrainingConfig.model_validate({"batch_size": batch, "activation_checkpointing": checkpointing})
     figures = estimate(family_by_name(family).shape(published[family]), config, WORKLOAD, "fp", ())
-    # CUDA itself takes about 1 GiB that the allocator does not count. Keys and values of Qwen are repeated for every head
-    # in padded batches, which these were not.
+    # CUDA itself takes about 1 GiB that the allocator does not count. Keys and values of Qwen are repeated for every
+    # head in padded batches, which these were not.
     assert peak + 1 < figures.memory_gib < (1.07 if family == "llava" else 1.1) * peak + 1.5
 
 
